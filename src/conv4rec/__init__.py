@@ -1,0 +1,1 @@
+"""Conv4Rec: one model for what users take and how they rate it, as probabilities."""

@@ -1,0 +1,166 @@
+"""Every setting, declared once: the Python API, `--set`, the TOML file and the saved model share it."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from conv4rec.errors import ConfigError
+
+Positive = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
+Weight = Annotated[float, Field(ge=0.0)]
+
+
+class Section(BaseModel):
+    """A frozen group of settings; a field that does not exist is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class DataConfig(Section):
+    """How ratings are read."""
+
+    keep: Literal["last", "all", "error"] = "last"
+    """Several events of one user, item and type name: keep the last (by time, then by row), keep all, or stop."""
+    scale: tuple[float, ...] | None = None
+    """The rating values that may occur, ascending. None: the values found in the data."""
+    bins: Annotated[int, Field(ge=2, le=100)] | None = None
+    """Cut continuous ratings into this many bins of equal width, each rated by its centre. None: no binning."""
+    min_user: Annotated[int, Field(ge=0)] = 0
+    """k-core: drop users with fewer interactions, until none is left."""
+    min_item: Annotated[int, Field(ge=0)] = 0
+    """k-core: drop items with fewer interactions, until none is left."""
+
+
+class SplitConfig(Section):
+    """How interactions are divided into train, validation and test."""
+
+    recipe: Literal["random", "user", "time", "leave-last-out"] = "random"
+    """random: each interaction; user: whole users; time: one cut for all; leave-last-out: each user's last two."""
+    validation: Fraction = 0.1
+    """Share of the interactions (of the users, for `user`) that go to validation; not used by leave-last-out."""
+    test: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    """Share that goes to test; 0 makes no test part; not used by leave-last-out."""
+    fold_in: Fraction = 0.8
+    """For `user`: the share of a held-out user's interactions that is given as history."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the split."""
+
+
+class ModelConfig(Section):
+    """The network of METHOD.md section 1: one path for what is consumed, one for how it is rated."""
+
+    channels: Positive = 4
+    """C, output channels of the 1x1 convolution over interaction types, consumption path."""
+    embedding_dim: Positive = 256
+    """D, width of the consumption bottleneck."""
+    activation: Literal["tanh", "gelu", "relu", "identity"] = "tanh"
+    """Non-linearity of both bottlenecks."""
+    rating_channels: Positive = 4
+    """Channels of the 1x1 convolutions into and out of the rating bottleneck."""
+    rating_embedding_dim: Positive = 64
+    """Width of the rating bottleneck."""
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Share of the consumption bottleneck dropped in training."""
+
+
+class TrainConfig(Section):
+    """How the network is fitted."""
+
+    epochs: Positive = 100
+    """Upper limit on passes over the users."""
+    batch_size: Positive = 256
+    """Users in a batch."""
+    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
+    """Step size of Adam."""
+    weight_decay: Weight = 1e-5
+    """L2 penalty on the tables of the consumption path."""
+    rating_weight_decay: Weight = 1e-4
+    """L2 penalty on the tables of the rating path."""
+    mask: Fraction = 0.5
+    """Share of a user's interactions hidden from the consumption path and predicted from the rest."""
+    rating_mask: Fraction = 0.3
+    """Share hidden from the rating path and predicted from the rest."""
+    rating_weight: Weight = 1.0
+    """Weight of the explicit part of the loss; any value but 1 gives up the recovery of the true law."""
+    patience: Positive = 5
+    """Stop after this many epochs without a better validation figure."""
+    monitor: Literal["nll", "nll_consume", "nll_rating", "ndcg@20", "rmse"] = "nll"
+    """Validation figure that decides when to stop and which epoch is kept."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of initialisation, order, masks and dropout; same seed, same machine, same model to the bit."""
+    device: str = "auto"
+    """auto (CUDA where there is one), cpu, cuda or cuda:N."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """auto: bfloat16 products on a CUDA device that has them, float32 elsewhere."""
+
+
+class EvaluateConfig(Section):
+    """What is measured on held-out data."""
+
+    k: tuple[Positive, ...] = (5, 10, 20)
+    """List lengths of the ranking metrics."""
+    memory_mb: Positive = 512
+    """Upper limit on scoring memory, MiB; sets how many users are scored at once."""
+
+
+class Config(Section):
+    """All settings of a run."""
+
+    data: DataConfig = DataConfig()
+    split: SplitConfig = SplitConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+
+
+def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
+    """Defaults, then the TOML file, then `section.field=value` overrides, the later winning."""
+    settings = _read_toml(path) if path is not None else {}
+    for override in overrides:
+        _set(settings, override)
+    return make_config(settings)
+
+
+def make_config(settings: Mapping[str, Any]) -> Config:
+    """Validate nested settings; the first fault raises ConfigError naming the setting."""
+    try:
+        return Config.model_validate(settings)
+    except ValidationError as error:
+        raise ConfigError(_first_fault(error)) from None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a TOML file: {error}") from None
+
+
+def _set(settings: dict[str, Any], override: str) -> None:
+    name, equals, text = override.partition("=")
+    section, dot, field = name.strip().partition(".")
+    if not (equals and dot):
+        raise ConfigError(f"--set {override!r}: expected section.field=value, such as train.epochs=5")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    group = settings.setdefault(section, {})
+    if not isinstance(group, dict):
+        raise ConfigError(f"--set {override!r}: {section} is not a section")
+    group[field] = value
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f"setting {where} does not exist; `conv4rec config` prints those that do"
+    return f"setting {where}: {fault['msg']}; got {fault['input']!r}"

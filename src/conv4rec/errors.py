@@ -1,0 +1,54 @@
+"""Every error this package raises, each also the natural built-in one.
+
+The text of an error is one line: what is wrong, the value met, what was expected, and where.
+"""
+
+
+class Conv4RecError(Exception):
+    """The root of every error raised on purpose by this package."""
+
+
+class DataError(Conv4RecError, ValueError):
+    """Ratings, a side table or a split that cannot be used as given."""
+
+
+class DatasetNotFoundError(Conv4RecError, FileNotFoundError):
+    """A named data set that is neither on this machine nor could be downloaded."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class ConfigError(Conv4RecError, ValueError):
+    """A setting that does not exist or has a value it cannot take."""
+
+
+class UnknownIdError(Conv4RecError, LookupError):
+    """A user or an item that the model has never seen."""
+
+
+class QueryError(Conv4RecError, ValueError):
+    """A request to a fitted model that has no answer (k = 0, an unknown ranking, ...)."""
+
+
+class NotFittedError(Conv4RecError, RuntimeError):
+    """A model that was asked for something before `fit` or `load`."""
+
+
+class TrainingError(Conv4RecError, ArithmeticError):
+    """Training that cannot go on: the loss is not a number, or a checkpoint does not fit."""
+
+
+class ModelFileError(Conv4RecError, ValueError):
+    """A file that is not a conv4rec model, is damaged, or comes from a newer version."""
+
+
+class SaveError(Conv4RecError, OSError):
+    """A file that could not be written; nothing half-written is left behind."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class MissingExtraError(Conv4RecError, ImportError):
+    """A feature whose optional dependency is not installed."""

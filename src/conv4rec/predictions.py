@@ -1,0 +1,93 @@
+"""What a predictor claims for a batch of users, and the one seam where predictors meet."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conv4rec.data.interactions import Interactions
+from conv4rec.vocabulary import InteractionTypes
+
+Floats = NDArray[np.float32] | NDArray[np.float64]
+
+
+class TypeLaw(Protocol):
+    """log p(type | item consumed) for the users of a batch."""
+
+    def pairs(self, rows: NDArray[np.integer], items: NDArray[np.integer]) -> Floats:
+        """(N, L) for N pairs of a row of the batch and an item."""
+        ...
+
+    def grid(self) -> Floats:
+        """(B, I, L) for every user of the batch and every item."""
+        ...
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The law of a batch of B users over I items and L interaction types.
+
+    Attributes:
+        types: what the last axis of the type law means.
+        log_p_consume: (B, I) log-probability that the user's next interaction is with the item; sums to one over items.
+        type_law: log-probability of every interaction type, given that the user interacts with the item.
+
+    Source: METHOD.md section 2.
+    """
+
+    types: InteractionTypes
+    log_p_consume: Floats
+    type_law: TypeLaw
+
+    def p_rating(self, rows: NDArray[np.integer], items: NDArray[np.integer]) -> Floats:
+        """(N, R) probability of every rating value, given consumption and that a rating is given."""
+        return rating_marginal(self.type_law.pairs(rows, items), self.types)
+
+    def p_rating_grid(self) -> Floats:
+        """(B, I, R): `p_rating` for every user of the batch and every item."""
+        return rating_marginal(self.type_law.grid(), self.types)
+
+    def expected_rating(self, rows: NDArray[np.integer], items: NDArray[np.integer]) -> Floats:
+        """(N,) mean of `p_rating`, in the units of the ratings."""
+        return expected_rating(self.p_rating(rows, items), self.types)
+
+
+def rating_marginal(log_p_type: Floats, types: InteractionTypes) -> Floats:
+    """(..., L) log p(type | item) to (..., R) p(rating | item, rated); R = 0 gives an empty last axis."""
+    if types.n_types == types.n_levels:  # every type is a rating value, in ascending order
+        return np.exp(log_p_type)
+    members = types.level_members.astype(log_p_type.dtype)
+    mass = np.exp(log_p_type - log_p_type.max(axis=-1, keepdims=True)) @ members
+    return np.asarray(mass / mass.sum(axis=-1, keepdims=True))
+
+
+def expected_rating(p_rating: Floats, types: InteractionTypes) -> Floats:
+    """(..., R) p_rating to its mean, (...), in the units of the ratings."""
+    return np.asarray(p_rating @ types.rating_values.astype(p_rating.dtype))
+
+
+def p_like(p_rating: Floats, types: InteractionTypes, like: float) -> Floats:
+    """(..., R) p_rating to the probability of a rating of `like` or more, (...)."""
+    return np.asarray(p_rating[..., types.rating_values >= like].sum(axis=-1))
+
+
+class Predictor(Protocol):
+    """Anything that turns the histories of a batch of users into a law: our model, baselines, wrapped peers."""
+
+    @property
+    def types(self) -> InteractionTypes: ...
+
+    def predict(self, histories: Interactions) -> Predictions:
+        """The law of every user (row) of `histories`, given that history and nothing else about the user."""
+        ...
+
+
+def users_per_batch(n_items: int, n_types: int, *, memory_mb: int = 512) -> int:
+    """How many users fit a scoring budget.
+
+    A user takes about 4 bytes x n_items x (6 + 4 n_types): scores and copies for sorting, logits and probabilities
+    of the types. At least one user.
+    """
+    per_user = 4 * n_items * (6 + 4 * n_types)
+    return max(1, memory_mb * 2**20 // per_user)
