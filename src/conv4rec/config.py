@@ -33,6 +33,22 @@ class DataConfig(Section):
     """k-core: drop users with fewer interactions, until none is left."""
     min_item: Annotated[int, Field(ge=0)] = 0
     """k-core: drop items with fewer interactions, until none is left."""
+    user: str | None = None
+    """Name of the user column. None: the usual names (user, userId, user_id:token, ...); also for those below."""
+    item: str | None = None
+    """Name of the item column."""
+    rating: str | None = None
+    """Name of the rating column."""
+    timestamp: str | None = None
+    """Name of the column of time stamps."""
+    type: str | None = None
+    """Name of the column of interaction types (view, cart, purchase)."""
+    separator: Annotated[str, Field(min_length=1)] | None = None
+    """What stands between the fields of a text file. None: found in its first line."""
+    header: bool | None = None
+    """Whether the first line of a text file names the columns. None: found in that line."""
+    timestamp_unit: Literal["s", "ms", "us", "ns"] = "s"
+    """Unit of time stamps that are numbers, counted since 1970."""
 
 
 class SplitConfig(Section):
@@ -63,30 +79,30 @@ class ModelConfig(Section):
     """Channels of the 1x1 convolutions into and out of the rating bottleneck."""
     rating_embedding_dim: Positive = 64
     """Width of the rating bottleneck."""
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.3
     """Share of the consumption bottleneck dropped in training."""
 
 
 class TrainConfig(Section):
     """How the network is fitted."""
 
-    epochs: Positive = 100
-    """Upper limit on passes over the users."""
+    epochs: Positive = 40
+    """Passes over the users, over which the step size falls linearly to zero."""
     batch_size: Positive = 256
     """Users in a batch."""
-    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
-    """Step size of Adam."""
+    learning_rate: Annotated[float, Field(gt=0.0)] = 2e-3
+    """Step size of Adam in the first epoch."""
     weight_decay: Weight = 1e-5
     """L2 penalty on the tables of the consumption path."""
     rating_weight_decay: Weight = 1e-4
     """L2 penalty on the tables of the rating path."""
-    mask: Fraction = 0.5
+    mask: Fraction = 0.2
     """Share of a user's interactions hidden from the consumption path and predicted from the rest."""
     rating_mask: Fraction = 0.3
     """Share hidden from the rating path and predicted from the rest."""
     rating_weight: Weight = 1.0
     """Weight of the explicit part of the loss; any value but 1 gives up the recovery of the true law."""
-    patience: Positive = 5
+    patience: Positive = 10
     """Stop after this many epochs without a better validation figure."""
     monitor: Literal["nll", "nll_consume", "nll_rating", "ndcg@20", "rmse"] = "nll"
     """Validation figure that decides when to stop and which epoch is kept."""

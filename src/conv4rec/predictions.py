@@ -91,3 +91,9 @@ def users_per_batch(n_items: int, n_types: int, *, memory_mb: int = 512) -> int:
     """
     per_user = 4 * n_items * (6 + 4 * n_types)
     return max(1, memory_mb * 2**20 // per_user)
+
+
+def default_like(types: InteractionTypes) -> float:
+    """The lowest rating in the upper quarter of the scale: 4 of 1-5, 4 of 0.5-5 in halves, 8 of 0-10."""
+    low, high = types.rating_values[[0, -1]]
+    return float(types.rating_values[types.rating_values >= low + 0.75 * (high - low) - 1e-9][0])

@@ -1,1 +1,34 @@
-def main() -> None: ...
+"""The command line: one thin file per command, and nothing here that Python could not do in three lines."""
+
+import sys
+
+import typer
+
+from conv4rec.cli import config, data, demo, doctor, evaluate, predict, recommend, train
+from conv4rec.errors import Conv4RecError
+
+app = typer.Typer(
+    name="conv4rec",
+    help="One model for what users take and how they rate it, as probabilities.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("recommend")(recommend.recommend)
+app.command("predict")(predict.predict)
+app.add_typer(data.app, name="data")
+app.command("config")(config.config)
+app.command("doctor")(doctor.doctor)
+app.command("demo")(demo.demo)
+
+
+def main() -> None:
+    """Run a command; an error of ours is one line on standard error and exit status 2."""
+    try:
+        app()
+    except Conv4RecError as error:
+        sys.stderr.write(f"conv4rec: {error}\n")
+        sys.exit(2)

@@ -1,5 +1,6 @@
 """Index space: sparse (user, item, channel) triples, and nothing of size users x items."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -73,6 +74,13 @@ class Interactions:
     def counts(self) -> NDArray[np.int64]:
         """(n_users,) the number of interactions of every user."""
         return np.diff(self.indptr)
+
+    def fingerprint(self) -> str:
+        """A hash of everything here: two sets of interactions with the same one are the same."""
+        digest = hashlib.sha256(str((self.n_users, self.n_items)).encode())
+        for array in (self.indptr, self.items, self.channels):
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
     def select(self, users: NDArray[np.integer]) -> "Interactions":
         """The interactions of these users, who become rows 0, 1, ... in the order given."""

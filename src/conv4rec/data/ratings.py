@@ -1,9 +1,10 @@
 """The validated table of ratings that everything else starts from."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
+from conv4rec.config import DataConfig
 from conv4rec.vocabulary import Ids, InteractionTypes, Vocabulary
 
 
@@ -45,3 +46,15 @@ class Ratings:
         """The ids that occur in this table, and its interaction types."""
         users = Ids.fit(self.frame["user_id"], kind="user")
         return Vocabulary(users, Ids.fit(self.frame["item_id"], kind="item"), self.types)
+
+
+def join(first: Ratings, second: Ratings) -> Ratings:
+    """The interactions of both, with the types, name and side table of the first; columns that one lacks are null."""
+    frame = pl.concat([first.frame, second.frame], how="diagonal")
+    return replace(first, frame=frame, notes=(*first.notes, *second.notes))
+
+
+def same_scale(config: DataConfig, ratings: Ratings) -> DataConfig:
+    """The settings with the rating scale of `ratings`, so that a second file is read as the first was."""
+    scale = tuple(ratings.types.rating_values.tolist())
+    return config.model_copy(update={"scale": scale}) if scale else config

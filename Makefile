@@ -1,0 +1,39 @@
+# make demo: set up and run the main job. make test: set up and run the tests. make check: lint and types.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+ifeq ($(origin CONV4REC_DATA),undefined)
+  ifneq ($(wildcard data/.),)
+    export CONV4REC_DATA := $(CURDIR)/data
+  else ifneq ($(wildcard ../shared/data/.),)
+    export CONV4REC_DATA := $(abspath ../shared/data)
+  endif
+endif
+
+.PHONY: demo test check bench clean
+
+demo: $(READY)
+	$(BIN)/conv4rec demo
+
+test: $(READY)
+	$(BIN)/pytest
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python benchmarks/load.py
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "conv4rec needs Python 3.11 or newer, this is " + sys.version.split()[0])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) runs

@@ -1,0 +1,131 @@
+"""`conv4rec demo`: the whole story on real ratings, in the terminal."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from conv4rec.cli.train import fit
+from conv4rec.errors import DatasetNotFoundError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from conv4rec.data.ratings import Ratings
+    from conv4rec.evaluation import Report
+    from conv4rec.recommender import Conv4Rec
+
+SHOWN = ("ndcg@20", "recall@20", "rmse", "nll")
+
+
+def demo(
+    data: Annotated[str | None, typer.Option("--data", help="Default: ml-100k, else the simulator.")] = None,
+    model: Annotated[Path, typer.Option("--model", "-m", help="Where to save the model.")] = Path("runs/demo.conv4rec"),
+    k: Annotated[int, typer.Option("-k", help="Items in a list.")] = 5,
+) -> None:
+    """Train on real ratings (ml-100k; the built-in simulator where it cannot be had) and show what the model says."""
+    from conv4rec.baselines import MostPopular
+    from conv4rec.config import Config
+    from conv4rec.data.interactions import Interactions
+    from conv4rec.data.split import split
+    from conv4rec.evaluation import evaluate
+
+    console, settings = Console(), Config()
+    ratings = _ratings(data, console)
+    parts = split(ratings, settings.split)
+    console.print(
+        f"{len(ratings):,} ratings of {ratings.n_users:,} users and {ratings.n_items:,} items; {parts.recipe}"
+    )
+    fitted = fit(settings, parts, ratings, checkpoint=model.with_name(model.name + ".checkpoint"), resume=False)
+    fitted.save(model)
+    model.with_name(model.name + ".checkpoint").unlink(missing_ok=True)
+    vocabulary = fitted.vocabulary
+    assert parts.test is not None  # noqa: S101 - the default split has a test part
+    history, targets = (Interactions.from_ratings(r, vocabulary) for r in (parts.test.history, parts.test.targets))
+    popular = MostPopular.fit(Interactions.from_ratings(parts.train, vocabulary), vocabulary.types)
+    _tell_figures(console, fitted.evaluate(parts.test), evaluate(popular, history, targets))
+    _tell_user(console, fitted, k)
+    console.print(f"\nSaved to [bold]{model}[/bold]. Next: conv4rec recommend {model} --help")
+
+
+def _ratings(data: str | None, console: Console) -> "Ratings":
+    from conv4rec.data.sources import load_ratings
+
+    if data is not None:
+        return load_ratings(data)
+    try:
+        ratings = load_ratings("ml-100k")
+        console.print("[bold]Training on MovieLens 100K[/bold]: real ratings of films.")
+    except DatasetNotFoundError as error:
+        console.print(f"[yellow]{error}[/yellow]", highlight=False)
+        console.print("[bold]Training on the built-in simulator[/bold]: ratings that were made, not given by people.")
+        ratings = load_ratings("simulated")
+    return ratings
+
+
+def _tell_figures(console: Console, ours: "Report", popular: "Report") -> None:
+    table = Table(
+        "held-out data", "most popular + biases", "conv4rec", "", box=None, pad_edge=False, title_justify="left"
+    )
+    meaning = ("what they take", "what they take", "how they rate it", "both: nats per interaction")
+    for name, said in zip(SHOWN, meaning, strict=True):
+        table.add_row(
+            name, f"{popular.metrics[name]:.4f}", f"[bold]{ours.metrics[name]:.4f}[/bold]", f"[dim]{said}[/dim]"
+        )
+    console.print()
+    console.print(table)
+
+
+def _tell_user(console: Console, fitted: "Conv4Rec", k: int) -> None:
+    """A user with a middling history: long enough to know, short enough to be like most."""
+    state = fitted.vocabulary
+    user = _typical_user(fitted)
+    history = fitted.history_of(user).sort("rating", descending=True, nulls_last=True, maintain_order=True)
+    console.print(f"\n[bold]User {user}[/bold], {history.height} ratings. Favourites:")
+    for row in history.head(k).iter_rows(named=True):
+        console.print(f"  {_stars(row['rating'])}  {_name(row)}", highlight=False)
+    _tell_list(console, "Would take next (p_consume)", fitted.recommend([user], k), "p_consume")
+    if state.types.n_levels:
+        table = fitted.recommend([user], k, rank_by="rating")
+        _tell_list(console, "Would rate highest (expected rating)", table, "expected_rating")
+        _tell_law(console, fitted.recommend([user], 1), fitted)
+
+
+def _typical_user(fitted: "Conv4Rec") -> int | str:
+    import numpy as np
+
+    counts = fitted.history_counts()
+    middle = np.argsort(counts, kind="stable")[len(counts) // 2]
+    return fitted.vocabulary.users.take(np.array([middle])).item()
+
+
+def _tell_list(console: Console, title: str, table: "pl.DataFrame", column: str) -> None:
+    console.print(f"\n[bold]{title}[/bold]")
+    top = float(table[column].max())  # type: ignore[arg-type]
+    rows = Table(box=None, pad_edge=False, show_header=True)
+    for name in ("", "", column, "p_consume", "expected_rating", "p_like"):
+        rows.add_column(name, justify="left" if not name or name == column else "right")
+    for row in table.iter_rows(named=True):
+        bar = "█" * max(1, round(16 * row[column] / top))
+        figures = (f"{row['p_consume']:.2%}", *(f"{row[n]:.2f}" for n in ("expected_rating", "p_like") if n in row))
+        rows.add_row(f"{row['rank']:>3}", _name(row), f"[green]{bar}[/green]", *figures)
+    console.print(rows)
+
+
+def _tell_law(console: Console, table: "pl.DataFrame", fitted: "Conv4Rec") -> None:
+    row = table.row(0, named=True)
+    console.print(f"\n[bold]If they take “{_name(row)}”, every rating has a probability[/bold]")
+    for value in fitted.vocabulary.types.rating_values:
+        p = row[f"p_rating_{value:g}"]
+        console.print(f"  {value:g}  [green]{'█' * round(40 * p)}[/green] {p:.2f}", highlight=False)
+
+
+def _name(row: dict[str, object]) -> str:
+    title = row.get("title")
+    return str(title) if title is not None else f"item {row['item_id']}"
+
+
+def _stars(rating: float | None) -> str:
+    return "not rated" if rating is None else f"{rating:g}"

@@ -1,0 +1,58 @@
+"""`conv4rec doctor`: what this machine has."""
+
+import importlib.metadata
+import os
+import platform
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from conv4rec.cli import options
+from conv4rec.cli.output import print_json
+
+PACKAGES = ("conv4rec", "numpy", "polars", "pydantic", "safetensors", "scipy", "torch", "typer", "rich")
+EXTRAS = ("sqlalchemy", "altair")
+
+
+def doctor(as_json: options.Json = False) -> None:
+    """Print versions, devices, threads, and where the data sets were found."""
+    told = examine()
+    if as_json:
+        print_json(told)
+        return
+    table = Table("what", "found", box=None, pad_edge=False, show_header=False)
+    for section, values in told.items():
+        for name, value in values.items():
+            table.add_row(f"{section} {name}", str(value))
+    Console().print(table)
+
+
+def examine() -> dict[str, dict[str, Any]]:
+    """Everything `doctor` prints."""
+    import torch
+
+    devices = {f"cuda:{n}": torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())}
+    return {
+        "version": {"python": platform.python_version()} | {name: _version(name) for name in (*PACKAGES, *EXTRAS)},
+        "machine": {"platform": platform.platform(), "cores": os.cpu_count()},
+        "torch": {"threads": torch.get_num_threads(), "device": next(iter(devices), "cpu")} | devices,
+        "data": _data(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _data() -> dict[str, str | None]:
+    from conv4rec.data.named import NAMED_SETS, find
+
+    found = {"CONV4REC_DATA": os.environ.get("CONV4REC_DATA")}
+    for name in NAMED_SETS:
+        folder = find(name)
+        found[name] = None if folder is None else str(folder)
+    return found

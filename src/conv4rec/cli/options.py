@@ -1,0 +1,43 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from conv4rec.errors import QueryError
+
+if TYPE_CHECKING:
+    from conv4rec.config import DataConfig
+    from conv4rec.data.ratings import Ratings
+    from conv4rec.vocabulary import Ids
+
+Source = Annotated[str, typer.Option("--data", help="A named data set (see `conv4rec data list`) or a path.")]
+TestSource = Annotated[str | None, typer.Option("--test", help="A given test part, instead of a split of --data.")]
+Model = Annotated[Path, typer.Argument(help="A model file, as written by `conv4rec train`.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Toml = Annotated[Path | None, typer.Option("--config", help="Settings as a TOML file.")]
+Sets = Annotated[list[str] | None, typer.Option("--set", help="section.field=value; may be repeated.")]
+UserColumn = Annotated[str | None, typer.Option("--user-column", help="Name of the user column.")]
+ItemColumn = Annotated[str | None, typer.Option("--item-column", help="Name of the item column.")]
+RatingColumn = Annotated[str | None, typer.Option("--rating-column", help="Name of the rating column.")]
+TimeColumn = Annotated[str | None, typer.Option("--timestamp-column", help="Name of the time stamp column.")]
+TypeColumn = Annotated[str | None, typer.Option("--type-column", help="Name of the column of interaction types.")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to this .parquet, .csv or .jsonl file.")]
+
+
+def read_ratings(source: str, config: "DataConfig", **columns: str | None) -> "Ratings":
+    """Load a data set; `columns` names the columns that are not recognised by themselves."""
+    from conv4rec.data.sources import load_ratings
+
+    return load_ratings(source, config=config, **columns)
+
+
+def parse_ids(texts: list[str], ids: "Ids") -> list[Any]:
+    """Ids from the command line, as integers where the model has integers; QueryError for a text that is none."""
+    if not ids.are_integers:
+        return texts
+    for text in texts:
+        if not text.lstrip("-").isdecimal():
+            raise QueryError(f"{ids.kind} {text!r}: the {ids.kind} ids of this model are integers")
+    return [int(text) for text in texts]

@@ -1,0 +1,62 @@
+"""What a command says: tables for people, or one JSON object and nothing else on standard output."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from conv4rec.errors import QueryError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ARROW_SUFFIXES = {".parquet": "write_parquet", ".csv": "write_csv", ".jsonl": "write_ndjson"}
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """One JSON object on standard output."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def print_metrics(metrics: Mapping[str, float], notes: tuple[str, ...]) -> None:
+    """A metric a row, and the denominators below."""
+    table = Table("metric", "test", box=None, pad_edge=False)
+    for name, value in metrics.items():
+        table.add_row(name, f"{value:.4f}")
+    console = Console()
+    console.print(table)
+    for note in notes:
+        console.print(f"[dim]{note}[/dim]", highlight=False)
+
+
+def print_table(frame: "pl.DataFrame") -> None:
+    """A table of results for people: numbers with four digits, probabilities of ratings left to --json and files."""
+    shown = [name for name in frame.columns if not name.startswith("p_rating_")]
+    table = Table(*shown, box=None, pad_edge=False)
+    for row in frame.select(shown).iter_rows():
+        table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row))
+    Console().print(table)
+
+
+def write_frame(frame: "pl.DataFrame", path: Path) -> None:
+    """Write by the suffix of the path, whole or not at all; QueryError for a suffix that is not known."""
+    from conv4rec.atomic import write_atomically
+
+    if path.suffix not in ARROW_SUFFIXES:
+        raise QueryError(f"{path}: expected a name that ends in {', '.join(ARROW_SUFFIXES)}")
+    write_atomically(path, getattr(frame, ARROW_SUFFIXES[path.suffix]))
+
+
+def give_frame(frame: "pl.DataFrame", *, name: str, as_json: bool, out: Path | None, model: Path) -> None:
+    """Result rows to a file where one is named; to standard output as JSON or as a table otherwise."""
+    if out is not None:
+        write_frame(frame, out)
+    if as_json:
+        told: dict[str, Any] = {"model": str(model), "rows": frame.height}
+        print_json(told | ({"out": str(out)} if out is not None else {name: frame.to_dicts()}))
+    elif out is None:
+        print_table(frame)

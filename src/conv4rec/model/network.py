@@ -1,0 +1,185 @@
+"""The network of METHOD.md section 1: 1x1 convolutions, two bottlenecks, logits of consumption and of the type.
+
+Shapes: B users in a batch, N interactions of the batch, I items, K input channels (interaction types), L outcomes of
+the law, C channels, D embedding. The input is sparse and one-hot, so a 1x1 convolution of it is a table look-up, and
+the encoder behind it an embedding bag.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from conv4rec.config import ModelConfig
+from conv4rec.data.interactions import Interactions
+from conv4rec.model.statistics import Statistics
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "gelu": functional.gelu,
+    "relu": torch.relu,
+    "identity": lambda x: x,
+}
+
+
+class Batch(NamedTuple):
+    """Interactions of B users as tensors, sorted by row."""
+
+    rows: Tensor  # (N,) 0..B-1
+    items: Tensor  # (N,)
+    channels: Tensor  # (N,)
+    n_rows: int
+
+    @classmethod
+    def of(cls, interactions: Interactions, device: torch.device) -> "Batch":
+        def tensor(values: object) -> Tensor:
+            return torch.as_tensor(values, dtype=torch.int64, device=device)
+
+        rows, items, channels = map(tensor, (interactions.users, interactions.items, interactions.channels))
+        return cls(rows, items, channels, interactions.n_users)
+
+    def keep(self, mask: Tensor) -> "Batch":
+        """The interactions where `mask` (N,) is true; the users stay."""
+        return Batch(self.rows[mask], self.items[mask], self.channels[mask], self.n_rows)
+
+    def counts(self) -> Tensor:
+        """(B,) the number of interactions of every user."""
+        return torch.bincount(self.rows, minlength=self.n_rows)
+
+
+class Encoder(nn.Module):
+    """A dense layer from (I, C) channels to D, over the few items of a user: sum_i E_i^T h_i / sqrt(count) + b."""
+
+    def __init__(self, n_items: int, channels: int, width: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.table = nn.Parameter(torch.randn(n_items * channels, width) * (0.5 / width**0.5))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, batch: Batch, h: Tensor) -> Tensor:
+        """(N, C) features of the interactions of a batch to (B, D)."""
+        count = batch.counts()
+        offsets = torch.cumsum(count, 0) - count
+        rows_of_table = batch.items[:, None] * self.channels + torch.arange(self.channels, device=h.device)
+        total = functional.embedding_bag(
+            rows_of_table.reshape(-1),
+            self.table,
+            offsets * self.channels,
+            mode="sum",
+            per_sample_weights=h.reshape(-1).to(self.table.dtype),
+        )  # (B, D)
+        return total / count.clamp(min=1).sqrt()[:, None] + self.bias  # (B, D)
+
+
+class ConsumptionPath(nn.Module):
+    """Which item is next: x A, encoder, activation, decoder to one logit an item.
+
+    One more scalar is learned: how much likelier an item becomes for being in the history already. Where no pair occurs
+    twice it starts, and stays, far below zero, and the law leaves the history out. Source: ours.
+    """
+
+    def __init__(self, config: ModelConfig, statistics: Statistics) -> None:
+        super().__init__()
+        n_items, width = statistics.n_items, config.embedding_dim
+        self.activation = ACTIVATIONS[config.activation]
+        self.dropout = config.dropout
+        self.convolution = nn.Parameter(0.5 + 0.5 * torch.randn(statistics.n_channels, config.channels))  # A
+        self.encoder = Encoder(n_items, config.channels, width)  # E
+        self.decoder = nn.Parameter(torch.randn(n_items, width) * (0.5 / width**0.5))  # D
+        self.bias = nn.Parameter(statistics.log_popularity.clone())  # c
+        self.repeat = nn.Parameter(statistics.log_repeat.clone())  # ()
+
+    def encode(self, batch: Batch) -> Tensor:
+        h = self.convolution[batch.channels]  # (N, C)
+        z = self.activation(self.encoder(batch, h))  # (B, D)
+        return functional.dropout(z, self.dropout, self.training)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits of consumption, (B, I)."""
+        logits = torch.addmm(self.bias, self.encode(batch), self.decoder.T)  # (B, I)
+        seen = torch.zeros_like(logits)
+        seen[batch.rows, batch.items] = 1.0
+        return torch.addcmul(logits, seen, self.repeat)  # (B, I)
+
+
+class Style(NamedTuple):
+    """What the rating path knows of a batch of users: their bottleneck and their rating histogram."""
+
+    z: Tensor  # (B, D)
+    shift: Tensor  # (B, L) log-ratio of the user's histogram of types to that of all users
+
+
+class RatingPath(nn.Module):
+    """Of which type an interaction is, given its item: a bottleneck of its own and the user's histogram.
+
+    The input channels are the interaction type and two deviations of the rating, from the item's mean and from that and
+    the user's. The histogram enters through an L x L matrix: a 1x1 convolution after pooling over the user's items.
+    Source: METHOD.md section 3.
+    """
+
+    shrinkage = 5.0
+    """Pseudo-count of a user's mean and histogram."""
+    value: Tensor
+    rated: Tensor
+    item_value: Tensor
+    log_histogram: Tensor
+
+    def __init__(self, config: ModelConfig, statistics: Statistics) -> None:
+        super().__init__()
+        C, width, L = config.rating_channels, config.rating_embedding_dim, statistics.n_types
+        self.activation = ACTIVATIONS[config.activation]
+        self.register_buffer("value", statistics.value.clone())  # (K,) standardised rating of a channel, 0 if none
+        self.register_buffer("rated", statistics.rated.clone())  # (K,) 1 where the channel has a rating
+        self.register_buffer("item_value", statistics.item_value.clone())  # (I,) shrunken mean of `value`
+        self.register_buffer("log_histogram", statistics.log_histogram.clone())  # (L,) of all users
+        self.convolution = nn.Parameter(0.1 * torch.randn(statistics.n_channels, C))
+        self.deviation = nn.Parameter(torch.eye(2, C))
+        self.encoder = Encoder(statistics.n_items, C, width)
+        self.decoder = nn.Parameter(0.05 * torch.randn(statistics.n_items, C, width))
+        self.output = nn.Parameter(0.3 * torch.randn(C, L))  # B
+        self.bias = nn.Parameter(statistics.log_item_histogram.clone())  # (I, L)
+        self.histogram = nn.Parameter(0.8 * torch.eye(L))
+
+    def encode(self, batch: Batch) -> Style:
+        rated = self.rated[batch.channels]  # (N,)
+        from_item = (self.value[batch.channels] - self.item_value[batch.items]) * rated  # (N,)
+        n_rated = self._pool(batch, rated)  # (B,)
+        user_value = self._pool(batch, from_item) / (n_rated + self.shrinkage)  # (B,)
+        from_both = (from_item - user_value[batch.rows]) * rated  # (N,)
+        deviations = torch.stack([from_both, from_item], dim=-1)  # (N, 2)
+        h = self.convolution[batch.channels] + deviations @ self.deviation  # (N, C)
+        return Style(self.activation(self.encoder(batch, h)), self._shift(batch))
+
+    def pairs(self, style: Style, rows: Tensor, items: Tensor) -> Tensor:
+        """Logits of the types of N pairs, (N, L)."""
+        O = torch.einsum("ncd,nd->nc", self.decoder[items], style.z[rows])  # (N, C)
+        return O @ self.output + self.bias[items] + (style.shift @ self.histogram)[rows]  # (N, L)
+
+    def grid(self, style: Style) -> Tensor:
+        """Logits of the types of all items, (B, I, L)."""
+        O = torch.einsum("icd,bd->bic", self.decoder, style.z)  # (B, I, C)
+        return O @ self.output + self.bias + (style.shift @ self.histogram)[:, None, :]  # (B, I, L)
+
+    def _shift(self, batch: Batch) -> Tensor:
+        L = self.log_histogram.shape[0]
+        exact = batch.channels < L
+        cells = batch.rows[exact] * L + batch.channels[exact]
+        counts = torch.bincount(cells, minlength=batch.n_rows * L).reshape(-1, L)  # (B, L)
+        prior = self.log_histogram.exp()
+        smoothed = (counts + self.shrinkage * prior) / (counts.sum(-1, keepdim=True) + self.shrinkage)
+        return smoothed.log() - self.log_histogram  # (B, L)
+
+    @staticmethod
+    def _pool(batch: Batch, values: Tensor) -> Tensor:
+        return values.new_zeros(batch.n_rows).index_add_(0, batch.rows, values)  # (B,)
+
+
+class Network(nn.Module):
+    """Both paths. A data set with one interaction type has no rating path: there is nothing to tell apart."""
+
+    def __init__(self, config: ModelConfig, statistics: Statistics) -> None:
+        super().__init__()
+        self.consumption = ConsumptionPath(config, statistics)
+        self.rating = RatingPath(config, statistics) if statistics.n_types > 1 else None

@@ -1,0 +1,76 @@
+"""The network as a Predictor: histories in, law out, numbers of numpy on both sides."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from conv4rec.data.interactions import Interactions
+from conv4rec.model import law
+from conv4rec.model.network import Batch, Network, RatingPath, Style
+from conv4rec.predictions import Floats, Predictions
+from conv4rec.vocabulary import InteractionTypes
+
+
+@dataclass(frozen=True)
+class NetworkPredictor:
+    """A fitted network that predicts for any user from the history alone."""
+
+    network: Network
+    types: InteractionTypes
+
+    @torch.inference_mode()
+    def predict(self, histories: Interactions) -> Predictions:
+        """The law of every row of `histories`; a row without history gets that of a user nothing is known of."""
+        self.network.eval()
+        batch = Batch.of(histories, self.network.consumption.decoder.device)
+        log_p_consume = law.log_p_consume(self.network.consumption(batch).float())  # (B, I)
+        return Predictions(self.types, _numpy(log_p_consume), self._type_law(batch))
+
+    def _type_law(self, batch: Batch) -> "NetworkTypeLaw | SingleTypeLaw":
+        path = self.network.rating
+        if path is None:
+            return SingleTypeLaw(batch.n_rows, self.network.consumption.decoder.shape[0])
+        return NetworkTypeLaw(path, path.encode(batch))
+
+
+@dataclass(frozen=True)
+class NetworkTypeLaw:
+    """log p(type | item) from the rating path."""
+
+    path: RatingPath
+    style: Style
+
+    @torch.inference_mode()
+    def pairs(self, rows: NDArray[np.integer], items: NDArray[np.integer]) -> Floats:
+        """(N, L)."""
+        device = self.style.z.device
+        where = (torch.as_tensor(index, dtype=torch.int64, device=device) for index in (rows, items))
+        return _numpy(law.log_p_type(self.path.pairs(self.style, *where)))
+
+    @torch.inference_mode()
+    def grid(self) -> Floats:
+        """(B, I, L)."""
+        return _numpy(law.log_p_type(self.path.grid(self.style)))
+
+
+@dataclass(frozen=True)
+class SingleTypeLaw:
+    """The law of data with one interaction type: it has probability one."""
+
+    n_rows: int
+    n_items: int
+
+    def pairs(self, rows: NDArray[np.integer], items: NDArray[np.integer]) -> Floats:  # noqa: ARG002
+        """(N, 1)."""
+        return np.zeros((len(rows), 1), dtype=np.float32)
+
+    def grid(self) -> Floats:
+        """(B, I, 1)."""
+        return np.zeros((self.n_rows, self.n_items, 1), dtype=np.float32)
+
+
+def _numpy(tensor: Tensor) -> Floats:
+    return tensor.float().cpu().numpy()

@@ -1,0 +1,241 @@
+"""The model file: one safetensors file with a JSON manifest in its header. No pickle; it is read as untrusted input.
+
+Ids, titles, histories and weights are tensors; types, settings and the origin of the model are the manifest, with a
+SHA-256 of every tensor. Strings are two tensors: their UTF-8 bytes, and where each begins.
+"""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from conv4rec._version import __version__
+from conv4rec.atomic import write_atomically
+from conv4rec.config import Config
+from conv4rec.data.interactions import Interactions
+from conv4rec.errors import ModelFileError
+from conv4rec.vocabulary import Ids, InteractionType, InteractionTypes, Vocabulary
+
+SCHEMA_VERSION = 1
+HEADER = "conv4rec_manifest"
+TAG_SEPARATOR = "\x1f"
+
+Tensors = dict[str, NDArray[Any]]
+
+
+class Origin(BaseModel):
+    """Where a model came from, for people and for `conv4rec evaluate`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str
+    data_fingerprint: str
+    notes: tuple[str, ...] = ()
+    best_epoch: int = 0
+    validation: dict[str, float] = {}
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """What a model file holds.
+
+    Attributes:
+        config: the settings of the run.
+        vocabulary: users, items, interaction types.
+        weights: of the network, by name.
+        histories: of all users, or None where they were left out; then only posted histories can be answered.
+        items: side table for display.
+        origin: data and outcome of the training.
+    """
+
+    config: Config
+    vocabulary: Vocabulary
+    weights: Tensors
+    histories: Interactions | None
+    items: pl.DataFrame | None
+    origin: Origin
+
+
+class _Manifest(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int
+    package_version: str
+    config: Config
+    outcomes: tuple[tuple[str | None, float | None], ...]
+    partial: tuple[tuple[str | None, float | None], ...]
+    origin: Origin
+    sha256: dict[str, str]
+
+
+def save_model(path: Path, model: SavedModel) -> None:
+    """Write the file whole or not at all; raises SaveError where it cannot be written."""
+    tensors = {f"weights/{name}": np.ascontiguousarray(value) for name, value in model.weights.items()}
+    tensors |= _pack_ids("users", model.vocabulary.users) | _pack_ids("items", model.vocabulary.items)
+    if model.histories is not None:
+        tensors |= _pack_histories(model.histories)
+    if model.items is not None:
+        tensors |= _pack_side_table(model.items)
+    types = model.vocabulary.types
+    manifest = _Manifest(
+        schema_version=SCHEMA_VERSION,
+        package_version=__version__,
+        config=model.config,
+        outcomes=tuple((t.name, t.rating) for t in types.outcomes),
+        partial=tuple((t.name, t.rating) for t in types.partial),
+        origin=model.origin,
+        sha256={name: _sha256(value) for name, value in sorted(tensors.items())},
+    )
+    header = {HEADER: manifest.model_dump_json()}
+    write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata=header))
+
+
+def load_model(path: Path) -> SavedModel:
+    """Read what `save_model` wrote.
+
+    Raises:
+        ModelFileError: the file is not there, not a conv4rec model, damaged, truncated, or of a newer version.
+    """
+    manifest, tensors = _read(path)
+    try:
+        return _unpack(manifest, tensors)
+    except (KeyError, ValueError, IndexError, pl.exceptions.PolarsError) as error:
+        raise ModelFileError(f"{path}: the parts of the model do not fit together: {error}") from None
+
+
+def _read(path: Path) -> tuple[_Manifest, Tensors]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = (file.metadata() or {}).get(HEADER)
+            if header is None:
+                raise ModelFileError(f"{path}: a safetensors file, but not a conv4rec model: it has no {HEADER}")
+            manifest = _manifest(path, header)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except OSError as error:
+        reason = error.strerror if error.strerror is not None else str(error)
+        raise ModelFileError(f"{path}: cannot be read: {reason}") from None
+    except SafetensorError as error:
+        raise ModelFileError(f"{path}: not a conv4rec model, or cut short: {error}") from None
+    _verify(path, manifest, tensors)
+    return manifest, tensors
+
+
+def _manifest(path: Path, header: str) -> _Manifest:
+    try:
+        version = json.loads(header)["schema_version"]
+    except (ValueError, KeyError, TypeError):
+        raise ModelFileError(f"{path}: the manifest is damaged: expected a schema_version") from None
+    if version != SCHEMA_VERSION:
+        raise ModelFileError(
+            f"{path}: written with schema version {version}, this conv4rec reads version {SCHEMA_VERSION}; "
+            "install a newer conv4rec or train again"
+        )
+    try:
+        return _Manifest.model_validate_json(header)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in fault["loc"])
+        raise ModelFileError(f"{path}: the manifest is damaged: {where}: {fault['msg']}") from None
+
+
+def _verify(path: Path, manifest: _Manifest, tensors: Tensors) -> None:
+    if manifest.sha256.keys() != tensors.keys():
+        odd = sorted(manifest.sha256.keys() ^ tensors.keys())
+        raise ModelFileError(f"{path}: the manifest and the tensors do not agree on {', '.join(odd[:3])}")
+    for name, value in tensors.items():
+        if _sha256(value) != manifest.sha256[name]:
+            raise ModelFileError(f"{path}: damaged: tensor {name} does not have the hash of the manifest")
+
+
+def _unpack(manifest: _Manifest, tensors: Tensors) -> SavedModel:
+    outcomes, partial = (
+        tuple(InteractionType(name, rating) for name, rating in listed)
+        for listed in (manifest.outcomes, manifest.partial)
+    )
+    types = InteractionTypes(outcomes, partial)
+    vocabulary = Vocabulary(_unpack_ids(tensors, "users", "user"), _unpack_ids(tensors, "items", "item"), types)
+    weights = {name.removeprefix("weights/"): t for name, t in tensors.items() if name.startswith("weights/")}
+    histories = _unpack_histories(tensors, vocabulary)
+    return SavedModel(manifest.config, vocabulary, weights, histories, _unpack_side_table(tensors), manifest.origin)
+
+
+def _pack_ids(name: str, ids: Ids) -> Tensors:
+    return {name: ids.values.to_numpy()} if ids.are_integers else _pack_strings(name, ids.values)
+
+
+def _unpack_ids(tensors: Tensors, name: str, kind: str) -> Ids:
+    values = tensors[name] if name in tensors else _unpack_strings(tensors, name)
+    return Ids(pl.Series(f"{kind}_id", values), kind)
+
+
+def _pack_histories(histories: Interactions) -> Tensors:
+    return {
+        "histories/indptr": histories.indptr,
+        "histories/items": histories.items,
+        "histories/channels": histories.channels,
+    }
+
+
+def _unpack_histories(tensors: Tensors, vocabulary: Vocabulary) -> Interactions | None:
+    if "histories/indptr" not in tensors:
+        return None
+    indptr, items, channels = (tensors[f"histories/{name}"] for name in ("indptr", "items", "channels"))
+    n_users, n_items = len(vocabulary.users), len(vocabulary.items)
+    fits = (
+        (indptr.dtype, items.dtype, channels.dtype) == (np.int64, np.int32, np.uint8)
+        and len(indptr) == n_users + 1
+        and indptr[0] == 0
+        and bool((np.diff(indptr) >= 0).all())
+        and indptr[-1] == len(items) == len(channels)
+        and (len(items) == 0 or (items.min() >= 0 and items.max() < n_items))
+        and (len(items) == 0 or channels.max() < vocabulary.types.n_channels)
+    )
+    if not fits:
+        raise ValueError("the histories point to users, items or types that are not there")
+    return Interactions(indptr, items, channels, n_items)
+
+
+def _pack_side_table(items: pl.DataFrame) -> Tensors:
+    packed = _pack_ids("side/item_id", Ids(items["item_id"], "item"))
+    if "title" in items.columns:
+        packed |= _pack_strings("side/title", items["title"].fill_null(""))
+    if "tags" in items.columns:
+        packed |= _pack_strings("side/tags", items["tags"].list.join(TAG_SEPARATOR).fill_null(""))
+    return packed
+
+
+def _unpack_side_table(tensors: Tensors) -> pl.DataFrame | None:
+    if not any(name.startswith("side/item_id") for name in tensors):
+        return None
+    columns: dict[str, pl.Series] = {"item_id": _unpack_ids(tensors, "side/item_id", "item").values}
+    if "side/title/bytes" in tensors:
+        columns["title"] = _unpack_strings(tensors, "side/title")
+    if "side/tags/bytes" in tensors:
+        joined = _unpack_strings(tensors, "side/tags").str.split(TAG_SEPARATOR)
+        columns["tags"] = joined.list.eval(pl.element().filter(pl.element() != ""))
+    return pl.DataFrame(columns)
+
+
+def _pack_strings(name: str, strings: pl.Series) -> Tensors:
+    encoded = [text.encode() for text in strings]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+    return {f"{name}/bytes": np.frombuffer(b"".join(encoded), dtype=np.uint8), f"{name}/ends": ends}
+
+
+def _unpack_strings(tensors: Mapping[str, NDArray[Any]], name: str) -> pl.Series:
+    raw, ends = tensors[f"{name}/bytes"].tobytes(), tensors[f"{name}/ends"].tolist()
+    return pl.Series([raw[a:b].decode() for a, b in itertools.pairwise(ends)], dtype=pl.String)
+
+
+def _sha256(value: NDArray[Any]) -> str:
+    return hashlib.sha256(f"{value.dtype}{value.shape}".encode() + np.ascontiguousarray(value).tobytes()).hexdigest()

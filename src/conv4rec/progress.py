@@ -1,0 +1,64 @@
+"""A progress bar for training, on standard error."""
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from conv4rec.training import Epoch
+
+SHOWN = ("ndcg@20", "rmse", "nll")
+
+
+class ProgressBar:
+    """Listens to training and shows loss, validation figures and the remaining time.
+
+    Example:
+        with ProgressBar(epochs=model.config.train.epochs) as bar:
+            model.fit("ml-100k", listener=bar)
+    """
+
+    def __init__(self, epochs: int, *, console: Console | None = None) -> None:
+        self.console = Console(stderr=True) if console is None else console
+        self.epochs = epochs
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[figures]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self.console,
+        )
+        self.task: TaskID = self.progress.add_task("epoch", total=epochs, figures="")
+        self.validation = ""
+
+    def __enter__(self) -> "ProgressBar":
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.progress.stop()
+
+    def on_batch(self, *, epoch: int, done: int, total: int, loss: float) -> None:
+        """Move the bar by a fraction of an epoch."""
+        figures = f"loss {loss:.3f}{self.validation}"
+        self.progress.update(self.task, completed=epoch - 1 + done / total, figures=figures)
+
+    def on_epoch(self, epoch: Epoch, *, is_best: bool) -> None:  # noqa: ARG002
+        """Show what validation gave."""
+        shown = [f"{name} {epoch.validation[name]:.4f}" for name in SHOWN if name in epoch.validation]
+        self.validation = "  validation " + " ".join(shown) if shown else ""
+        loss = epoch.loss_consume + epoch.loss_rating
+        self.progress.update(self.task, completed=epoch.number, figures=f"loss {loss:.3f}{self.validation}")

@@ -1,0 +1,365 @@
+"""Conv4Rec: fit, recommend, predict, save and load, with ids on both sides."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+
+from conv4rec.config import Config, make_config
+from conv4rec.data.interactions import Interactions
+from conv4rec.data.ratings import Ratings
+from conv4rec.data.sources import load_ratings
+from conv4rec.data.split import HoldOut, Split, split
+from conv4rec.errors import DataError, ModelFileError, NotFittedError, QueryError
+from conv4rec.evaluation import Report, evaluate
+from conv4rec.history import History, read_history
+from conv4rec.metrics.ranking import top_k
+from conv4rec.model.network import Network
+from conv4rec.model.predictor import NetworkPredictor
+from conv4rec.model.statistics import Statistics
+from conv4rec.model_file import Origin, SavedModel, load_model, save_model
+from conv4rec.predictions import default_like, users_per_batch
+from conv4rec.ranking import Scorer, choose_scorer
+from conv4rec.tables import law_columns, with_titles
+from conv4rec.training import Listener, TrainingResult, Validation, choose_device, train
+from conv4rec.vocabulary import Vocabulary
+
+ListOfIds = Iterable[int | str] | pl.Series
+
+
+@dataclass(frozen=True)
+class Query:
+    """How items are ranked and which are allowed.
+
+    Attributes:
+        k: length of the list; a user with fewer items left gets a shorter one.
+        rank_by: `consume`, `rating` or `enjoy`, see `conv4rec.ranking`.
+        exclude_seen: leave out the items of the history.
+        candidates: the only items allowed; None for all.
+        like: the lowest rating that counts as liked; None for the upper quarter of the scale.
+    """
+
+    k: int = 10
+    rank_by: str = "consume"
+    exclude_seen: bool = True
+    candidates: ListOfIds | None = None
+    like: float | None = None
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """Everything that fitting, or a file, gives."""
+
+    vocabulary: Vocabulary
+    network: Network
+    histories: Interactions | None
+    items: pl.DataFrame | None
+    origin: Origin
+
+    @property
+    def predictor(self) -> NetworkPredictor:
+        return NetworkPredictor(self.network, self.vocabulary.types)
+
+
+class Conv4Rec:
+    """A model of what users take and how they rate it.
+
+    Example:
+        model = Conv4Rec(train={"epochs": 30}).fit("ml-100k")
+        model.recommend_for({50: 5, 181: 4}, k=10)
+    """
+
+    def __init__(self, config: Config | None = None, **sections: Mapping[str, Any]) -> None:
+        """Take a Config, or sections as dictionaries: `Conv4Rec(train={"epochs": 30})`; not both."""
+        if config is not None and sections:
+            raise QueryError(f"give a Config or sections, not both; got a Config and {', '.join(sections)}")
+        self.config = make_config(sections) if config is None else config
+        self.training: TrainingResult | None = None
+        self._state: _Fitted | None = None
+
+    def fit(
+        self, ratings: Any, *, listener: Listener | None = None, checkpoint: Path | None = None, resume: bool = False
+    ) -> "Conv4Rec":
+        """Train on `ratings`, anything that `load_ratings` takes.
+
+        A share `split.validation` of the interactions, drawn at random, decides when to stop; these are part of the
+        users' histories when the model is asked. Raises DataError for fewer than two users or items.
+        """
+        table = ratings if isinstance(ratings, Ratings) else load_ratings(ratings, config=self.config.data)
+        settings = self.config.split.model_copy(update={"recipe": "random", "test": 0.0})
+        parts = split(table, settings)
+        return self.fit_split(parts, table, listener=listener, checkpoint=checkpoint, resume=resume)
+
+    def fit_split(
+        self,
+        parts: Split,
+        known: Ratings,
+        *,
+        listener: Listener | None = None,
+        checkpoint: Path | None = None,
+        resume: bool = False,
+    ) -> "Conv4Rec":
+        """Train on `parts.train`, stop by `parts.validation`, and keep `known` as ids and as histories of the users."""
+        vocabulary = _vocabulary(known)
+        interactions = Interactions.from_ratings(parts.train, vocabulary)
+        network = self._new_network(Statistics.of(interactions, vocabulary.types))
+        self.training = train(
+            network,
+            interactions,
+            vocabulary.types,
+            self.config.train,
+            validation=_validation(parts.validation, vocabulary),
+            listener=listener,
+            checkpoint=checkpoint,
+            resume=resume,
+        )
+        histories = Interactions.from_ratings(known, vocabulary)
+        origin = _origin(known, histories, self.training)
+        self._state = _Fitted(vocabulary, network, histories, known.items, origin)
+        return self
+
+    def evaluate(self, held_out: HoldOut) -> Report:
+        """Predict `held_out.targets` from `held_out.history`; ids that the model does not know raise UnknownIdError."""
+        state = self._fitted
+        pair = _validation(held_out, state.vocabulary)
+        return evaluate(state.predictor, pair.history, pair.targets, self.config.evaluate)
+
+    def recommend(self, user_ids: ListOfIds, k: int = 10, **options: Any) -> pl.DataFrame:
+        """The k best items of known users, with their probabilities.
+
+        Args:
+            user_ids: users that were in the training data; others raise UnknownIdError.
+            k: length of the list, 1 to the size of the catalogue.
+            **options: `rank_by`, `exclude_seen`, `candidates`, `like`; see Query.
+
+        Returns:
+            `user_id, item_id, rank, score, p_consume, p_rating_<value>..., expected_rating, p_like` and `title` where
+            known: k rows a user, fewer where fewer items are left.
+        """
+        state = self._fitted
+        users = state.vocabulary.users.indices(_listed(user_ids))
+        names = state.vocabulary.users.take(users)
+        return self._ranked(names, self._known_histories().select(users), Query(k=k, **options))
+
+    def recommend_for(self, history: History, k: int = 10, **options: Any) -> pl.DataFrame:
+        """The k best items for somebody the model has never seen, from a history given here.
+
+        Args:
+            history: `{item_id: rating}` (None: not rated), a list of item ids, or a table with `item_id` and, where
+                known, `rating`, `type`, and `user_id` for several users at once.
+            k: length of the list.
+            **options: as in `recommend`.
+
+        Raises:
+            QueryError: none of the items is known.
+        """
+        names, interactions = read_history(history, self._fitted.vocabulary)
+        return self._ranked(names, interactions, Query(k=k, **options))
+
+    def predict(self, pairs: Any, *, like: float | None = None) -> pl.DataFrame:
+        """The law of pairs of a known user and a known item, a row each, in the order given.
+
+        `pairs` is a table with `user_id` and `item_id`, or an iterable of such pairs.
+        """
+        state = self._fitted
+        frame = _pairs_frame(pairs)
+        users = state.vocabulary.users.indices(frame["user_id"])
+        items = state.vocabulary.items.indices(frame["item_id"])
+        distinct, rows = np.unique(users, return_inverse=True)
+        histories, size = self._known_histories(), self._batch_size()
+        parts = []
+        for start in range(0, len(distinct), size):
+            at = np.flatnonzero((rows >= start) & (rows < start + size))
+            predictions = state.predictor.predict(histories.select(distinct[start : start + size]))
+            columns = law_columns(predictions, rows[at] - start, items[at], _checked_like(like, state))
+            parts.append(frame[at].select("user_id", "item_id").with_columns(**_series(columns), _place=at))
+        table = pl.concat(parts).sort("_place").drop("_place") if parts else frame.select("user_id", "item_id")
+        return with_titles(table, state.items)
+
+    def save(self, path: str | Path, *, histories: bool = True) -> Path:
+        """Write the model to one file, whole or not at all.
+
+        Without `histories` the file holds no user's interactions, and the loaded model answers only posted ones.
+        """
+        state = self._fitted
+        weights = {name: value.detach().cpu().numpy() for name, value in state.network.state_dict().items()}
+        kept = state.histories if histories else None
+        model = SavedModel(self.config, state.vocabulary, weights, kept, state.items, state.origin)
+        save_model(Path(path), model)
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: str = "auto") -> "Conv4Rec":
+        """Read a model file; needs no training data. Raises ModelFileError for anything else."""
+        saved = load_model(Path(path))
+        model = cls(saved.config)
+        network = model._new_network(Statistics.blank(len(saved.vocabulary.items), saved.vocabulary.types))
+        try:
+            network.load_state_dict({name: torch.from_numpy(value) for name, value in saved.weights.items()})
+        except (RuntimeError, TypeError) as error:
+            reason = " ".join(str(error).split())
+            raise ModelFileError(f"{path}: the weights do not fit the settings of the model: {reason}") from None
+        network.to(choose_device(device)).eval()
+        model._state = _Fitted(saved.vocabulary, network, saved.histories, saved.items, saved.origin)
+        return model
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Users, items and interaction types."""
+        return self._fitted.vocabulary
+
+    @property
+    def items(self) -> pl.DataFrame | None:
+        """The side table of titles and tags, where the data had one."""
+        return self._fitted.items
+
+    @property
+    def origin(self) -> Origin:
+        """Data and outcome of the training."""
+        return self._fitted.origin
+
+    @property
+    def predictor(self) -> NetworkPredictor:
+        """The model in index space, for `evaluate` and comparisons."""
+        return self._fitted.predictor
+
+    def history_of(self, user_id: int | str) -> pl.DataFrame:
+        """What the model knows of a user: `item_id`, `type` or `rating` as text, and `title` where known."""
+        state = self._fitted
+        mine = self._known_histories().select(state.vocabulary.users.indices([user_id]))
+        every = (*state.vocabulary.types.outcomes, *state.vocabulary.types.partial)
+        columns = {
+            "item_id": state.vocabulary.items.take(mine.items),
+            "rating": pl.Series([every[c].rating for c in mine.channels], dtype=pl.Float64),
+            "type": pl.Series([every[c].name for c in mine.channels], dtype=pl.String),
+        }
+        return with_titles(pl.DataFrame(columns), state.items)
+
+    def history_counts(self) -> NDArray[np.int64]:
+        """(n_users,) the number of interactions of every user in the order of `vocabulary.users`."""
+        return self._known_histories().counts
+
+    @property
+    def _fitted(self) -> _Fitted:
+        if self._state is None:
+            raise NotFittedError("this model is not fitted: call fit(ratings), or Conv4Rec.load(path)")
+        return self._state
+
+    def _new_network(self, statistics: Statistics) -> Network:
+        with torch.random.fork_rng([]):
+            torch.manual_seed(self.config.train.seed)
+            return Network(self.config.model, statistics)
+
+    def _known_histories(self) -> Interactions:
+        histories = self._fitted.histories
+        if histories is None:
+            raise QueryError("this model was saved without histories: use recommend_for with the user's history")
+        return histories
+
+    def _batch_size(self) -> int:
+        vocabulary = self._fitted.vocabulary
+        return users_per_batch(
+            len(vocabulary.items), vocabulary.types.n_types, memory_mb=self.config.evaluate.memory_mb
+        )
+
+    def _ranked(self, names: pl.Series, histories: Interactions, query: Query) -> pl.DataFrame:
+        state = self._fitted
+        scorer, like = self._check(query), _checked_like(query.like, state)
+        allowed = None if query.candidates is None else state.vocabulary.items.indices(_listed(query.candidates))
+        parts = []
+        for users, batch in histories.batches(self._batch_size()):
+            predictions = state.predictor.predict(batch)
+            scores = _masked(scorer(predictions, like), batch if query.exclude_seen else None, allowed)
+            rows, ranks, items = _listed_places(top_k(scores, query.k))
+            columns = {
+                "user_id": names.gather(users[rows]),
+                "item_id": state.vocabulary.items.take(items),
+                "rank": ranks + 1,
+                "score": scores[rows, items],
+                **_series(law_columns(predictions, rows, items, like)),
+            }
+            parts.append(pl.DataFrame(columns))
+        return with_titles(pl.concat(parts), state.items)
+
+    def _check(self, query: Query) -> Scorer:
+        vocabulary = self._fitted.vocabulary
+        if isinstance(query.k, bool) or not isinstance(query.k, int) or not 1 <= query.k <= len(vocabulary.items):
+            raise QueryError(f"k = {query.k!r}: expected 1 to {len(vocabulary.items)}, the number of items")
+        return choose_scorer(query.rank_by, vocabulary.types.n_levels)
+
+
+def _vocabulary(known: Ratings) -> Vocabulary:
+    vocabulary = known.vocabulary()
+    for ids in (vocabulary.users, vocabulary.items):
+        if len(ids) < 2:
+            raise DataError(f"{known.name}: {len(ids)} {ids.kind}: expected at least 2 to learn from")
+    return vocabulary
+
+
+def _validation(held_out: HoldOut, vocabulary: Vocabulary) -> Validation:
+    history, targets = (Interactions.from_ratings(r, vocabulary) for r in (held_out.history, held_out.targets))
+    return Validation(history, targets)
+
+
+def _origin(known: Ratings, histories: Interactions, training: TrainingResult) -> Origin:
+    best = training.epochs[training.best_epoch - 1]
+    return Origin(
+        data=known.name,
+        data_fingerprint=histories.fingerprint(),
+        notes=known.notes,
+        best_epoch=training.best_epoch,
+        validation=best.validation,
+    )
+
+
+def _listed(ids: ListOfIds) -> list[Any] | pl.Series:
+    if isinstance(ids, pl.Series):
+        return ids
+    if isinstance(ids, int | str):
+        raise QueryError(f"expected a list of ids, got the single id {ids!r}; write [{ids!r}]")
+    return list(ids)
+
+
+def _pairs_frame(pairs: Any) -> pl.DataFrame:
+    if not hasattr(pairs, "__arrow_c_stream__"):
+        listed = list(pairs)
+        columns = zip(*listed, strict=True) if listed else ((), ())
+        return pl.DataFrame({name: list(ids) for name, ids in zip(("user_id", "item_id"), columns, strict=True)})
+    frame = pl.DataFrame(pairs)
+    missing = {"user_id", "item_id"} - set(frame.columns)
+    if missing:
+        raise DataError(f"pairs: no column {' and '.join(sorted(missing))}; found {', '.join(frame.columns)}")
+    return frame
+
+
+def _checked_like(like: float | None, state: _Fitted) -> float:
+    types = state.vocabulary.types
+    if not types.n_levels:
+        return 0.0
+    if like is not None and not like <= types.rating_values[-1]:
+        raise QueryError(f"like = {like:g}: expected at most {types.rating_values[-1]:g}, the highest rating")
+    return default_like(types) if like is None else like
+
+
+def _masked(scores: NDArray[Any], seen: Interactions | None, allowed: NDArray[np.int32] | None) -> NDArray[Any]:
+    masked = np.full_like(scores, -np.inf) if allowed is not None else scores.copy()
+    if allowed is not None:
+        masked[:, allowed] = scores[:, allowed]
+    if seen is not None:
+        masked[seen.users, seen.items] = -np.inf
+    return masked
+
+
+def _listed_places(top: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int32]]:
+    """Row, place from 0 and item of everything in the (B, K) lists."""
+    rows, ranks = np.nonzero(top >= 0)
+    return rows, ranks, top[rows, ranks]
+
+
+def _series(columns: Mapping[str, NDArray[Any]]) -> dict[str, pl.Series]:
+    return {name: pl.Series(name, np.ascontiguousarray(values)) for name, values in columns.items()}

@@ -1,0 +1,310 @@
+"""Training: masked interactions, one loss, early stopping, checkpoints that a killed run goes on from."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from conv4rec.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from conv4rec.config import EvaluateConfig, TrainConfig
+from conv4rec.data.interactions import Interactions
+from conv4rec.errors import TrainingError
+from conv4rec.evaluation import evaluate
+from conv4rec.model import law
+from conv4rec.model.network import Batch, Network
+from conv4rec.model.predictor import NetworkPredictor
+from conv4rec.vocabulary import InteractionTypes
+
+HIGHER_IS_BETTER = ("ndcg@20",)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one pass over the users showed. Losses are nats per masked interaction, `seconds` include validation."""
+
+    number: int
+    loss_consume: float
+    loss_rating: float
+    validation: dict[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """The epochs of a run, and the number of the one whose weights were kept."""
+
+    epochs: tuple[Epoch, ...]
+    best_epoch: int
+    seconds: float = field(compare=False)
+
+
+class Listener(Protocol):
+    """Hears of progress; a progress bar is one."""
+
+    def on_batch(self, *, epoch: int, done: int, total: int, loss: float) -> None: ...
+
+    def on_epoch(self, epoch: Epoch, *, is_best: bool) -> None: ...
+
+
+class Silent:
+    """A listener that does nothing."""
+
+    def on_batch(self, *, epoch: int, done: int, total: int, loss: float) -> None: ...
+
+    def on_epoch(self, epoch: Epoch, *, is_best: bool) -> None: ...
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Held-out interactions, row for row beside the history that they are predicted from."""
+
+    history: Interactions
+    targets: Interactions
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device of a setting: `auto` is CUDA where there is one. A device that is not there raises TrainingError."""
+    name = ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise TrainingError(f"device {wanted!r} cannot be used here: {reason}") from None
+
+
+def train(
+    network: Network,
+    interactions: Interactions,
+    types: InteractionTypes,
+    config: TrainConfig,
+    *,
+    validation: Validation | None = None,
+    listener: Listener | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+) -> TrainingResult:
+    """Fit `network` in place and leave it with the weights of the best validated epoch (the last without validation).
+
+    Args:
+        network: as initialised; on a resumed run its weights are replaced.
+        interactions: the training interactions.
+        types: what the channels of `interactions` are.
+        config: see TrainConfig.
+        validation: decides when to stop; None trains for all of `config.epochs`.
+        listener: hears of every batch and epoch.
+        checkpoint: file written after every epoch.
+        resume: go on from `checkpoint` if it is there; the result is that of an unbroken run.
+
+    Raises:
+        TrainingError: the loss is not finite, or the checkpoint is of another run.
+    """
+    run = _Run(network, interactions, types, config, validation)
+    listener = Silent() if listener is None else listener
+    if resume and checkpoint is not None and checkpoint.exists():
+        run.restore(read_checkpoint(checkpoint))
+    while not run.finished:
+        epoch = run.run_epoch(listener)
+        listener.on_epoch(epoch, is_best=run.best_epoch == epoch.number)
+        if checkpoint is not None:
+            write_checkpoint(checkpoint, run.state())
+    return run.close()
+
+
+class _Run:
+    """The state of a run between two epochs. Everything random in an epoch follows from the seed and its number."""
+
+    def __init__(
+        self,
+        network: Network,
+        interactions: Interactions,
+        types: InteractionTypes,
+        config: TrainConfig,
+        validation: Validation | None,
+    ) -> None:
+        self.device = choose_device(config.device)
+        self.network = network.to(self.device)
+        self.data = _Resident.of(interactions, self.device)
+        self.types, self.config, self.validation = types, config, validation
+        self.covers = torch.from_numpy(types.covers).to(self.device)
+        self.optimizer = make_optimizer(network, config)
+        self.epochs: list[Epoch] = []
+        self.best_epoch = 0
+        self.best = self._weights()
+
+    @property
+    def finished(self) -> bool:
+        waited = len(self.epochs) - self.best_epoch
+        return len(self.epochs) >= self.config.epochs or waited >= self.config.patience
+
+    def run_epoch(self, listener: Listener) -> Epoch:
+        started, number = time.perf_counter(), len(self.epochs) + 1
+        self.network.train()
+        self._set_learning_rate(number)
+        with _seeded(self.config.seed, number, self.device):
+            consume, rating = self._pass_over_users(number, listener)
+        measured = self._validate()
+        epoch = Epoch(number, consume, rating, measured, time.perf_counter() - started)
+        self.epochs.append(epoch)
+        if self._is_best(epoch):
+            self.best_epoch, self.best = number, self._weights()
+        return epoch
+
+    def state(self) -> Checkpoint:
+        return Checkpoint(
+            network=self._weights(),
+            best=self.best,
+            optimizer=self.optimizer.state_dict()["state"],
+            epochs=[asdict(epoch) for epoch in self.epochs],
+            best_epoch=self.best_epoch,
+            fingerprint=self._fingerprint(),
+        )
+
+    def restore(self, saved: Checkpoint) -> None:
+        if saved.fingerprint != self._fingerprint():
+            raise TrainingError(
+                "the checkpoint is of a run with other data or settings: "
+                f"it has {saved.fingerprint}, this run {self._fingerprint()}; remove it or train without resume"
+            )
+        self.network.load_state_dict(saved.network)
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": saved.optimizer, "param_groups": groups})
+        self.epochs = [Epoch(**epoch) for epoch in saved.epochs]
+        self.best_epoch, self.best = saved.best_epoch, saved.best
+
+    def close(self) -> TrainingResult:
+        self.network.load_state_dict(self.best)
+        self.network.eval()
+        return TrainingResult(tuple(self.epochs), self.best_epoch, sum(epoch.seconds for epoch in self.epochs))
+
+    def _pass_over_users(self, number: int, listener: Listener) -> tuple[float, float]:
+        order = torch.randperm(self.data.n_users, device=self.device)
+        totals = torch.zeros(4, dtype=torch.float64)
+        for start in range(0, len(order), self.config.batch_size):
+            users = order[start : start + self.config.batch_size]
+            sums = self._step(self.data.batch(users))
+            if not sums.isfinite().all():
+                raise TrainingError(
+                    f"epoch {number}: the loss is {_mean(sums[0], sums[1]):g}; lower train.learning_rate "
+                    f"(now {self.config.learning_rate:g}) or check the data"
+                )
+            totals += sums
+            loss = _mean(totals[0], totals[1]) + _mean(totals[2], totals[3])
+            listener.on_batch(epoch=number, done=start + len(users), total=len(order), loss=loss)
+        return _mean(totals[0], totals[1]), _mean(totals[2], totals[3])
+
+    def _step(self, batch: Batch) -> Tensor:
+        """One step on a batch; (4,) the sum and the count of the consumption and of the rating loss, on the CPU."""
+        with self._precision():
+            consume, n_consume = self._consume_loss(batch)
+            rating, n_rating = self._rating_loss(batch)
+            loss = consume / n_consume.clamp(min=1) + self.config.rating_weight * rating / n_rating.clamp(min=1)
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        self.optimizer.step()
+        return torch.stack([consume.detach(), n_consume, rating.detach(), n_rating]).double().cpu()
+
+    def _consume_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        hidden = torch.rand(len(batch.rows), device=self.device) < self.config.mask
+        logits = self.network.consumption(batch.keep(~hidden))  # (B, I)
+        targets = batch.keep(hidden)
+        return law.consume_loss(logits.float(), targets.rows, targets.items), hidden.sum()
+
+    def _rating_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        path = self.network.rating
+        if path is None:
+            return torch.zeros((), device=self.device), torch.zeros((), device=self.device)
+        hidden = torch.rand(len(batch.rows), device=self.device) < self.config.rating_mask
+        style, targets = path.encode(batch.keep(~hidden)), batch.keep(hidden)
+        logits = path.pairs(style, targets.rows, targets.items)  # (N, L)
+        return law.type_loss(logits.float(), self.covers[targets.channels]), hidden.sum()
+
+    def _set_learning_rate(self, number: int) -> None:
+        """Linear decay, from the full rate in the first epoch to one step above zero in the last."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * (1 - (number - 1) / self.config.epochs)
+
+    def _validate(self) -> dict[str, float]:
+        if self.validation is None:
+            return {}
+        predictor = NetworkPredictor(self.network, self.types)
+        settings = EvaluateConfig(k=(20,))
+        return evaluate(predictor, self.validation.history, self.validation.targets, settings).metrics
+
+    def _is_best(self, epoch: Epoch) -> bool:
+        if not epoch.validation or self.best_epoch == 0:
+            return True
+        name = self.config.monitor
+        now, before = epoch.validation[name], self.epochs[self.best_epoch - 1].validation[name]
+        return now > before if name in HIGHER_IS_BETTER else now < before
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: value.detach().cpu().clone() for name, value in self.network.state_dict().items()}
+
+    def _fingerprint(self) -> str:
+        fixed = self.config.model_dump(exclude={"device"})
+        return f"{self.data.fingerprint} with {fixed}"
+
+    def _precision(self) -> torch.autocast:
+        wanted, on_cuda = self.config.precision, self.device.type == "cuda"
+        half = wanted == "bfloat16" or (wanted == "auto" and on_cuda and torch.cuda.is_bf16_supported())
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half)
+
+
+@dataclass(frozen=True)
+class _Resident:
+    """The training interactions on the device, gathered by user without a trip to the host."""
+
+    indptr: Tensor
+    items: Tensor
+    channels: Tensor
+    fingerprint: str
+
+    @classmethod
+    def of(cls, interactions: Interactions, device: torch.device) -> "_Resident":
+        def resident(values: NDArray[Any]) -> Tensor:
+            return torch.tensor(values, device=device)
+
+        x = interactions
+        return cls(resident(x.indptr), resident(x.items), resident(x.channels), x.fingerprint())
+
+    @property
+    def n_users(self) -> int:
+        return len(self.indptr) - 1
+
+    def batch(self, users: Tensor) -> Batch:
+        starts = self.indptr[users]
+        counts = self.indptr[users + 1] - starts  # (B,)
+        ends = torch.cumsum(counts, 0)
+        rows = torch.repeat_interleave(torch.arange(len(users), device=users.device), counts)  # (N,)
+        places = torch.arange(len(rows), device=users.device) + (starts - ends + counts)[rows]
+        return Batch(rows, self.items[places].long(), self.channels[places].long(), len(users))
+
+
+def make_optimizer(network: Network, config: TrainConfig) -> torch.optim.Adam:
+    """Adam with an L2 penalty on the large tables of each path, and none on biases and 1x1 convolutions."""
+    penalised: dict[float, list[Tensor]] = {config.weight_decay: [], config.rating_weight_decay: [], 0.0: []}
+    for name, parameter in network.named_parameters():
+        is_table = name.endswith(("encoder.table", "decoder"))
+        decay = config.rating_weight_decay if name.startswith("rating.") else config.weight_decay
+        penalised[decay if is_table else 0.0].append(parameter)
+    groups = [{"params": parameters, "weight_decay": decay} for decay, parameters in penalised.items() if parameters]
+    return torch.optim.Adam(groups, lr=config.learning_rate, fused=True)
+
+
+@contextmanager
+def _seeded(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
+    """Random numbers that depend on the seed and the epoch alone; the caller's generators are left as they were."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed * 1_000_003 + epoch)
+        yield
+
+
+def _mean(total: Tensor, count: Tensor) -> float:
+    return float(total / count.clamp(min=1))
