@@ -1,6 +1,6 @@
 """A predictor against held-out interactions: batches of users in, a report out."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,7 @@ from conv4rec.errors import DataError
 from conv4rec.metrics.ranking import find_hits, mark_listed, mrr_at, ndcg_at, recall_at, top_k
 from conv4rec.metrics.rating import rating_errors, type_nll
 from conv4rec.predictions import Predictions, Predictor, users_per_batch
+from conv4rec.vocabulary import InteractionTypes
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,27 @@ def evaluate(
     not depend on the order of the users, nor on the batch size but for rounding; memory does not grow with the
     number of users. Raises DataError where there is no target or the two tables do not fit.
     """
+    return evaluate_by_user(lambda _, known: predictor.predict(known), predictor.types, history, targets, config)
+
+
+def evaluate_by_user(
+    predict: Callable[[NDArray[np.intp], Interactions], Predictions],
+    types: InteractionTypes,
+    history: Interactions,
+    targets: Interactions,
+    config: EvaluateConfig | None = None,
+) -> Report:
+    """Like `evaluate`, for what knows users by index: the truth of a simulation, a model with parameters per user.
+
+    `predict` takes the indices of a batch of users and their histories.
+    """
     settings = EvaluateConfig() if config is None else config
     _check(history, targets)
     users = np.flatnonzero(targets.counts)
     sums = _Sums(settings.k, np.zeros((len(settings.k), targets.n_items), dtype=bool))
-    for batch in _batches(
-        users, users_per_batch(targets.n_items, predictor.types.n_types, memory_mb=settings.memory_mb)
-    ):
+    for batch in _batches(users, users_per_batch(targets.n_items, types.n_types, memory_mb=settings.memory_mb)):
         known, held_out = history.select(batch), targets.select(batch)
-        predictions = predictor.predict(known)
+        predictions = predict(batch, known)
         _add_likelihood(sums, predictions, held_out)
         _add_ranking(sums, predictions, known, held_out)
     return _report(sums, n_users=len(users), n_without=targets.n_users - len(users))

@@ -1,0 +1,165 @@
+"""The simulated world: its law is a law, and the events follow it."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+from pydantic import ValidationError
+
+from conv4rec.data.interactions import Interactions
+from conv4rec.data.simulator import Simulation, SimulatorConfig, simulate
+from conv4rec.data.split import split
+from conv4rec.errors import DataError
+from conv4rec.evaluation import evaluate_by_user
+
+SMALL = SimulatorConfig(n_users=40, n_items=30, n_interactions=10, rank=3)
+THEORY = SimulatorConfig(n_users=3, n_items=6, n_interactions=60_000, rank=2, replace=True, unrated=0.4)
+
+
+def tally(simulation: Simulation) -> np.ndarray:
+    """(U, I, channels) counts of the events."""
+    events = Interactions.from_ratings(simulation.ratings, simulation.vocabulary)
+    counts = np.zeros((*simulation.log_p_consume.shape, simulation.ratings.types.n_channels))
+    np.add.at(counts, (events.users, events.items, events.channels), 1)
+    return counts
+
+
+@pytest.mark.parametrize("types", ["ratings", "events"])
+def test_the_law_sums_to_one(types: str) -> None:
+    simulation = simulate(SimulatorConfig.model_validate({**SMALL.model_dump(), "types": types, "unrated": 0.3}))
+    n_types = {"ratings": 5, "events": 7}[types]
+    assert simulation.log_p_type.shape == (40, 30, n_types) == (40, 30, simulation.ratings.types.n_types)
+    assert np.exp(simulation.log_p_consume).sum(axis=1) == pytest.approx(np.ones(40), abs=1e-12)
+    assert np.exp(simulation.log_p_type).sum(axis=2) == pytest.approx(np.ones((40, 30)), abs=1e-12)
+
+
+@pytest.mark.parametrize("types", ["ratings", "events"])
+def test_events_drawn_with_replacement_follow_the_law(types: str) -> None:
+    simulation = simulate(SimulatorConfig.model_validate({**THEORY.model_dump(), "types": types}))
+    counts, law = tally(simulation), np.exp(simulation.log_p_type)
+    n_types = simulation.ratings.types.n_types
+    p_consume = counts.sum(axis=2) / counts.sum(axis=(1, 2))[:, None]
+    assert p_consume == pytest.approx(np.exp(simulation.log_p_consume), abs=0.01)
+    if types == "ratings":
+        rated = counts[:, :, :n_types] / counts[:, :, :n_types].sum(axis=2, keepdims=True)
+        assert rated == pytest.approx(law, abs=0.1)
+        assert np.abs(rated - law).mean() < 0.01
+    else:
+        purchases = counts[:, :, :5].sum(axis=2) + counts[:, :, -1]
+        named = np.stack([purchases, counts[:, :, 5], counts[:, :, 6]], axis=2) / counts.sum(axis=2, keepdims=True)
+        truth = np.stack([law[:, :, :5].sum(axis=2), law[:, :, 5], law[:, :, 6]], axis=2)
+        assert np.abs(named - truth).mean() < 0.01
+
+
+def test_first_events_follow_the_law_without_replacement_too() -> None:
+    config = SimulatorConfig(n_users=20_000, n_items=4, n_interactions=2, rank=2)
+    simulation = simulate(config)
+    first = simulation.ratings.frame.group_by("user_id", maintain_order=True).first()["item_id"].to_numpy()
+    expected = np.exp(simulation.log_p_consume).mean(axis=0)
+    assert np.bincount(first, minlength=4) / config.n_users == pytest.approx(expected, abs=0.01)
+
+
+def test_users_take_an_item_once_and_all_kinds_of_event_once() -> None:
+    for config, keys in (
+        (SMALL, ["user_id", "item_id"]),
+        (SMALL.model_copy(update={"types": "events"}), ["user_id", "item_id", "type"]),
+        (SMALL.model_copy(update={"n_interactions": 500}), ["user_id", "item_id"]),
+    ):
+        frame = simulate(config).ratings.frame
+        assert frame.select(keys).n_unique() == frame.height
+
+
+def test_same_seed_same_world() -> None:
+    first, second, other = simulate(SMALL), simulate(SMALL), simulate(SMALL.model_copy(update={"seed": 1}))
+    assert first.ratings.frame.equals(second.ratings.frame)
+    assert (first.log_p_type == second.log_p_type).all()
+    assert not first.ratings.frame.equals(other.ratings.frame)
+
+
+def test_the_table_looks_like_ratings() -> None:
+    ratings = simulate().ratings
+    assert ratings.frame.schema == {
+        "user_id": pl.Int64,
+        "item_id": pl.Int64,
+        "rating": pl.Float64,
+        "timestamp": pl.Int64,
+    }
+    assert ratings.frame["rating"].null_count() == 0
+    assert set(ratings.frame["rating"].unique()) == {1.0, 2.0, 3.0, 4.0, 5.0}
+    assert len(ratings) / 1000 == pytest.approx(50, rel=0.1)
+    steps = ratings.frame.select(pl.col("timestamp").diff().over("user_id"))["timestamp"].drop_nulls()
+    assert (steps > 0).all()
+    assert len(split(ratings).train) == pytest.approx(0.8 * len(ratings), abs=1)
+
+
+def test_titles_and_tags_tell_the_taste() -> None:
+    items = simulate(SimulatorConfig(n_users=2, n_items=12, rank=12)).ratings.items
+    assert items is not None
+    assert items["item_id"].to_list() == list(range(12))
+    for title, tags in items.select("title", "tags").iter_rows():
+        assert re.fullmatch(r"(Genre )?\w+ \d\d", title)
+        assert title[:-3] == tags[0]
+
+
+def test_what_is_liked_is_taken_and_rated_more_often() -> None:
+    simulation = simulate(SimulatorConfig(enjoyment=1.0, unrated=0.4))
+    expected = np.exp(simulation.log_p_type) @ np.arange(1, 6)
+    taken = (np.exp(simulation.log_p_consume) * expected).sum(axis=1).mean()
+    assert taken > expected.mean() + 0.3
+    complete = simulate(SimulatorConfig(enjoyment=1.0))
+    assert simulation.ratings.frame["rating"].mean() > complete.ratings.frame["rating"].mean()  # type: ignore[operator]
+
+
+def test_purchases_are_what_will_be_liked() -> None:
+    simulation = simulate(SimulatorConfig(types="events"))
+    p = np.exp(simulation.log_p_type)
+    p_purchase = p[:, :, :5].sum(axis=2)
+    expected = p[:, :, :5] @ np.arange(1, 6) / p_purchase
+    assert np.corrcoef(p_purchase.ravel(), expected.ravel())[0, 1] > 0.8
+    frame = simulation.ratings.frame
+    assert set(frame["type"].unique()) == {"view", "cart", "purchase"}
+    rated = frame.filter(pl.col("rating").is_not_null())
+    assert set(rated["type"].unique()) == {"purchase"}
+    assert 0.4 < len(rated) / frame.filter(pl.col("type") == "purchase").height < 0.8
+
+
+def test_predictions_are_the_law_of_the_users_asked_for() -> None:
+    simulation = simulate(SMALL)
+    users = np.array([7, 2])
+    predictions = simulation.predictions(users)
+    assert (predictions.log_p_consume == simulation.log_p_consume[users]).all()
+    assert (predictions.type_law.grid() == simulation.log_p_type[users]).all()
+    pairs = predictions.type_law.pairs(np.array([1, 0, 1]), np.array([3, 4, 5]))
+    assert (pairs == simulation.log_p_type[[2, 7, 2], [3, 4, 5]]).all()
+
+
+def test_the_truth_scores_its_own_entropy() -> None:
+    simulation = simulate(THEORY.model_copy(update={"unrated": 0.0}))
+    events = Interactions.from_ratings(simulation.ratings, simulation.vocabulary)
+    none = replace(simulation.ratings, frame=simulation.ratings.frame.clear())
+    nothing = Interactions.from_ratings(none, simulation.vocabulary)
+    report = evaluate_by_user(lambda users, _: simulation.predictions(users), simulation.ratings.types, nothing, events)
+    p_consume, p_type = np.exp(simulation.log_p_consume), np.exp(simulation.log_p_type)
+    of_types = -(p_type * simulation.log_p_type).sum(axis=2)
+    entropy = (p_consume * (of_types - simulation.log_p_consume)).sum(axis=1)
+    assert report.metrics["nll"] == pytest.approx(np.average(entropy, weights=events.counts), abs=0.01)
+
+
+def test_a_scale_must_ascend() -> None:
+    message = "rating scale (1.0, 3.0, 2.0): expected ascending values"
+    with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
+        simulate(SimulatorConfig(scale=(1.0, 3.0, 2.0)))
+
+
+def test_settings_are_checked() -> None:
+    with pytest.raises(ValidationError, match="greater than or equal to 1"):
+        SimulatorConfig(n_users=0)
+
+
+@pytest.mark.parametrize("scale", [(0.5, 1.0, 1.5), (0.0, 10.0), (-1.0, 0.0, 1.0)])
+def test_other_scales(scale: tuple[float, ...]) -> None:
+    simulation = simulate(SMALL.model_copy(update={"scale": scale}))
+    assert set(simulation.ratings.frame["rating"].unique()) == set(scale)
+    assert tally(simulation).sum() == len(simulation.ratings)
