@@ -1,7 +1,6 @@
 """The simulated world: its law is a law, and the events follow it."""
 
 import re
-from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -12,7 +11,6 @@ from conv4rec.data.interactions import Interactions
 from conv4rec.data.simulator import Simulation, SimulatorConfig, simulate
 from conv4rec.data.split import split
 from conv4rec.errors import DataError
-from conv4rec.evaluation import evaluate_by_user
 
 SMALL = SimulatorConfig(n_users=40, n_items=30, n_interactions=10, rank=3)
 THEORY = SimulatorConfig(n_users=3, n_items=6, n_interactions=60_000, rank=2, replace=True, unrated=0.4)
@@ -123,28 +121,6 @@ def test_purchases_are_what_will_be_liked() -> None:
     rated = frame.filter(pl.col("rating").is_not_null())
     assert set(rated["type"].unique()) == {"purchase"}
     assert 0.4 < len(rated) / frame.filter(pl.col("type") == "purchase").height < 0.8
-
-
-def test_predictions_are_the_law_of_the_users_asked_for() -> None:
-    simulation = simulate(SMALL)
-    users = np.array([7, 2])
-    predictions = simulation.predictions(users)
-    assert (predictions.log_p_consume == simulation.log_p_consume[users]).all()
-    assert (predictions.type_law.grid() == simulation.log_p_type[users]).all()
-    pairs = predictions.type_law.pairs(np.array([1, 0, 1]), np.array([3, 4, 5]))
-    assert (pairs == simulation.log_p_type[[2, 7, 2], [3, 4, 5]]).all()
-
-
-def test_the_truth_scores_its_own_entropy() -> None:
-    simulation = simulate(THEORY.model_copy(update={"unrated": 0.0}))
-    events = Interactions.from_ratings(simulation.ratings, simulation.vocabulary)
-    none = replace(simulation.ratings, frame=simulation.ratings.frame.clear())
-    nothing = Interactions.from_ratings(none, simulation.vocabulary)
-    report = evaluate_by_user(lambda users, _: simulation.predictions(users), simulation.ratings.types, nothing, events)
-    p_consume, p_type = np.exp(simulation.log_p_consume), np.exp(simulation.log_p_type)
-    of_types = -(p_type * simulation.log_p_type).sum(axis=2)
-    entropy = (p_consume * (of_types - simulation.log_p_consume)).sum(axis=1)
-    assert report.metrics["nll"] == pytest.approx(np.average(entropy, weights=events.counts), abs=0.01)
 
 
 def test_a_scale_must_ascend() -> None:

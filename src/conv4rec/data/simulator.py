@@ -17,7 +17,6 @@ from scipy.special import log_softmax
 from conv4rec.config import Positive, Section, Weight
 from conv4rec.data.ratings import Ratings
 from conv4rec.errors import DataError
-from conv4rec.predictions import Floats, Predictions
 from conv4rec.vocabulary import Ids, InteractionTypes, Vocabulary
 
 Array = NDArray[np.float64]
@@ -98,22 +97,6 @@ class Simulation:
         """All users and items of the world, drawn or not, so that indices are those of the law."""
         users, items = (pl.Series(np.arange(n, dtype=np.int64)) for n in self.log_p_consume.shape)
         return Vocabulary(Ids.fit(users, kind="user"), Ids.fit(items, kind="item"), self.ratings.types)
-
-    def predictions(self, users: NDArray[np.integer]) -> Predictions:
-        """The true law of these users, (B,) indices: what no predictor can be better than on average."""
-        return Predictions(self.ratings.types, self.log_p_consume[users], _TrueTypeLaw(self.log_p_type, users))
-
-
-@dataclass(frozen=True)
-class _TrueTypeLaw:
-    log_p_type: Array
-    users: NDArray[np.integer]
-
-    def pairs(self, rows: NDArray[np.integer], items: NDArray[np.integer]) -> Floats:
-        return np.asarray(self.log_p_type[self.users[rows], items])
-
-    def grid(self) -> Floats:
-        return np.asarray(self.log_p_type[self.users])
 
 
 @dataclass(frozen=True)
