@@ -153,6 +153,11 @@ def test_time_split_tells_where_it_cut() -> None:
     )
 
 
+def test_time_split_tells_dates_far_away() -> None:
+    result = split(table([0] * 10, [10**12 + day for day in range(10)]), SplitConfig(recipe="time"))
+    assert "validation starts 33658-09-27 01:46" in result.recipe
+
+
 def test_time_split_without_test() -> None:
     result = split(table([0] * 10, list(range(10))), SplitConfig(recipe="time", validation=0.3, test=0))
     assert rows(result.validation.targets) == {7, 8, 9}

@@ -4,7 +4,6 @@ An interaction is a row: the several types of one user and item (view, purchase)
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -210,4 +209,4 @@ def _tell(labels: Labels, *, with_test: bool) -> str:
 
 
 def _date(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(int(seconds), UTC):%Y-%m-%d %H:%M}"
+    return str(np.datetime64(int(seconds), "s").astype("datetime64[m]")).replace("T", " ")  # any year
