@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from tests.predictor_contract import PredictorContract, some_histories
 
 from conv4rec.baselines import MostPopular, true_law
 from conv4rec.config import EvaluateConfig, SplitConfig
@@ -16,6 +15,7 @@ from conv4rec.data.simulator import SimulatorConfig, simulate
 from conv4rec.data.split import split
 from conv4rec.evaluation import evaluate, evaluate_by_user
 from conv4rec.vocabulary import InteractionTypes
+from tests.predictor_contract import PredictorContract, some_histories
 
 STARS = InteractionTypes.of([1.0, 2.0, 3.0, 4.0, 5.0])
 SHOP = InteractionTypes.of([1.0, 2.0, 3.0], rated=["purchase"], unrated=["view", "cart"])

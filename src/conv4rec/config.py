@@ -88,8 +88,8 @@ class TrainConfig(Section):
 
     epochs: Positive = 40
     """Passes over the users, over which the step size falls linearly to zero."""
-    batch_size: Positive = 256
-    """Users in a batch."""
+    batch_size: Positive | None = None
+    """Users in a batch. None: a sixteenth of the users, but 32 to 256, so that an epoch of few users has its steps."""
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-3
     """Step size of Adam in the first epoch."""
     weight_decay: Weight = 1e-5

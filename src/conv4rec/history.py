@@ -26,11 +26,13 @@ def read_history(history: History, vocabulary: Vocabulary) -> tuple[pl.Series, I
     UnknownItemsWarning; where none is known, QueryError. A rating off the scale of the model is a DataError.
     """
     frame = _as_frame(history)
+    if not frame.height:
+        raise QueryError("the history is empty: expected at least one item")
     users = (
         frame["user_id"] if "user_id" in frame.columns else pl.Series("user_id", np.zeros(frame.height, dtype=np.int64))
     )
     names = users.unique(maintain_order=True)
-    found = vocabulary.items.find(frame["item_id"]) if frame.height else np.empty(0, dtype=np.int32)
+    found = vocabulary.items.find(frame["item_id"])
     _tell_unknown(frame["item_id"], found)
     known = pl.Series(found >= 0)
     kept = frame.filter(known)
@@ -58,9 +60,7 @@ def _as_frame(history: History) -> pl.DataFrame:
 def _ids(items: Iterable[int | str]) -> pl.Series:
     listed = [item.item() if isinstance(item, np.generic) else item for item in items]
     kinds = {type(item) for item in listed}
-    if not listed:
-        raise QueryError("the history is empty: expected at least one item")
-    if kinds not in ({int}, {str}):
+    if len(kinds) > 1 or not kinds <= {int, str}:
         raise DataError(f"history: item ids must be all integers or all strings; got {listed[:3]!r}")
     return pl.Series("item_id", listed)
 

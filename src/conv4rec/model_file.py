@@ -80,7 +80,7 @@ class _Manifest(BaseModel):
 
 def save_model(path: Path, model: SavedModel) -> None:
     """Write the file whole or not at all; raises SaveError where it cannot be written."""
-    tensors = {f"weights/{name}": np.ascontiguousarray(value) for name, value in model.weights.items()}
+    tensors = {f"weights/{name}": np.asarray(value, order="C") for name, value in model.weights.items()}
     tensors |= _pack_ids("users", model.vocabulary.users) | _pack_ids("items", model.vocabulary.items)
     if model.histories is not None:
         tensors |= _pack_histories(model.histories)
@@ -238,4 +238,4 @@ def _unpack_strings(tensors: Mapping[str, NDArray[Any]], name: str) -> pl.Series
 
 
 def _sha256(value: NDArray[Any]) -> str:
-    return hashlib.sha256(f"{value.dtype}{value.shape}".encode() + np.ascontiguousarray(value).tobytes()).hexdigest()
+    return hashlib.sha256(f"{value.dtype}{value.shape}".encode() + value.tobytes()).hexdigest()

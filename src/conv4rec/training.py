@@ -78,6 +78,11 @@ def choose_device(wanted: str) -> torch.device:
         raise TrainingError(f"device {wanted!r} cannot be used here: {reason}") from None
 
 
+def choose_batch_size(wanted: int | None, n_users: int) -> int:
+    """The users in a batch: what was asked for, or a sixteenth of them within 32 to 256."""
+    return min(256, max(32, n_users // 16)) if wanted is None else wanted
+
+
 def train(
     network: Network,
     interactions: Interactions,
@@ -185,8 +190,9 @@ class _Run:
     def _pass_over_users(self, number: int, listener: Listener) -> tuple[float, float]:
         order = torch.randperm(self.data.n_users, device=self.device)
         totals = torch.zeros(4, dtype=torch.float64)
-        for start in range(0, len(order), self.config.batch_size):
-            users = order[start : start + self.config.batch_size]
+        size = choose_batch_size(self.config.batch_size, len(order))
+        for start in range(0, len(order), size):
+            users = order[start : start + size]
             sums = self._step(self.data.batch(users))
             if not sums.isfinite().all():
                 raise TrainingError(

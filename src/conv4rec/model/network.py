@@ -35,7 +35,7 @@ class Batch(NamedTuple):
     @classmethod
     def of(cls, interactions: Interactions, device: torch.device) -> "Batch":
         def tensor(values: object) -> Tensor:
-            return torch.as_tensor(values, dtype=torch.int64, device=device)
+            return torch.tensor(values, dtype=torch.int64, device=device)
 
         rows, items, channels = map(tensor, (interactions.users, interactions.items, interactions.channels))
         return cls(rows, items, channels, interactions.n_users)

@@ -47,7 +47,7 @@ class NetworkTypeLaw:
     def pairs(self, rows: NDArray[np.integer], items: NDArray[np.integer]) -> Floats:
         """(N, L)."""
         device = self.style.z.device
-        where = (torch.as_tensor(index, dtype=torch.int64, device=device) for index in (rows, items))
+        where = (torch.tensor(index, dtype=torch.int64, device=device) for index in (rows, items))
         return _numpy(law.log_p_type(self.path.pairs(self.style, *where)))
 
     @torch.inference_mode()

@@ -85,11 +85,16 @@ def _item_type_counts(interactions: Interactions, types: InteractionTypes) -> ND
 
 
 def _log_repeat(interactions: Interactions, popularity: NDArray[np.float64]) -> float:
-    pairs = np.sort(interactions.users * interactions.n_items + interactions.items)
-    repeats = float((pairs[1:] == pairs[:-1]).sum())
-    drawn_before = (np.repeat(interactions.counts, interactions.counts) - 1) / 2  # mean over the order of a user
-    expected = float((drawn_before * popularity[interactions.items]).sum())
-    return float(np.log((repeats + 1.0) / (expected + 1.0)))
+    """Repeats over those expected of draws from the popularity, given what each user drew, in any order.
+
+    An item met c times among a user's n draws is, over all orders, first met at place (n + 1) / (c + 1), and from then
+    on every draw repeats it with the probability of its popularity.
+    """
+    pairs, met = np.unique(interactions.users * interactions.n_items + interactions.items, return_counts=True)
+    users, items = np.divmod(pairs, interactions.n_items)
+    n_draws = interactions.counts[users]
+    expected = float((popularity[items] * (n_draws - (n_draws + 1) / (met + 1))).sum())
+    return float(np.log((len(interactions) - len(pairs) + 1.0) / (expected + 1.0)))
 
 
 def _standardised(

@@ -1,0 +1,63 @@
+"""Index space."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conv4rec.data.interactions import Interactions
+from conv4rec.data.ratings import Ratings
+from conv4rec.errors import UnknownIdError
+from conv4rec.vocabulary import InteractionTypes
+
+TRIPLES = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 4), st.integers(0, 3)))
+
+
+def make(triples: list[tuple[int, int, int]]) -> Interactions:
+    users, items, channels = np.array(triples, dtype=np.int32).reshape(-1, 3).T
+    return Interactions.from_triples(users, items, channels.astype(np.uint8), n_users=7, n_items=5)
+
+
+def back(x: Interactions) -> list[tuple[int, int, int]]:
+    return list(zip(x.users.tolist(), x.items.tolist(), x.channels.tolist(), strict=True))
+
+
+@given(TRIPLES)
+def test_triples_are_grouped_by_user_in_their_order(triples: list[tuple[int, int, int]]) -> None:
+    assert back(make(triples)) == sorted(triples, key=lambda t: t[0])
+
+
+@given(TRIPLES, st.lists(st.integers(0, 6)))
+def test_select_takes_whole_users(triples: list[tuple[int, int, int]], users: list[int]) -> None:
+    expected = [(row, i, c) for row, u in enumerate(users) for v, i, c in triples if v == u]
+    selected = make(triples).select(np.array(users, dtype=np.int64))
+    assert back(selected) == expected
+    assert (selected.n_users, selected.n_items) == (len(users), 5)
+
+
+@given(TRIPLES, st.integers(1, 9))
+def test_batches_are_all_users_once(triples: list[tuple[int, int, int]], size: int) -> None:
+    x = make(triples)
+    together = [(users[u], i, c) for users, batch in x.batches(size) for u, i, c in back(batch)]
+    assert together == back(x)
+
+
+def test_from_ratings_crosses_the_id_border() -> None:
+    frame = pl.DataFrame({"user_id": ["b", "a", "b"], "item_id": [30, 10, 10], "rating": [2.0, None, 1.0]})
+    ratings = Ratings(frame, InteractionTypes.of([1, 2]))
+    assert back(Interactions.from_ratings(ratings, ratings.vocabulary())) == [(0, 0, 2), (1, 1, 1), (1, 0, 0)]
+
+
+def test_an_id_outside_the_vocabulary() -> None:
+    frame = pl.DataFrame({"user_id": [1, 2], "item_id": [1, 2]})
+    ratings = Ratings(frame, InteractionTypes.of((), rated=(), unrated=(None,)))
+    vocabulary = Ratings(frame.head(1), ratings.types).vocabulary()
+    with pytest.raises(UnknownIdError, match="user 2 not known"):
+        Interactions.from_ratings(ratings, vocabulary)
+
+
+def test_the_fingerprint_tells_data_apart() -> None:
+    one, other = make([(0, 1, 2), (3, 4, 0)]), make([(0, 1, 2), (3, 4, 1)])
+    assert one.fingerprint() == make([(3, 4, 0), (0, 1, 2)]).fingerprint()
+    assert one.fingerprint() != other.fingerprint()

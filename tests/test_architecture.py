@@ -1,0 +1,66 @@
+"""Imports point down: a part of the package knows only parts below it. docs/architecture.md draws the same list."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1] / "src" / "conv4rec"
+
+LEVELS = {
+    "errors": 0,
+    "_version": 0,
+    "config": 1,
+    "vocabulary": 1,
+    "atomic": 1,
+    "data": 2,
+    "predictions": 3,
+    "metrics": 4,
+    "model": 4,
+    "evaluation": 5,
+    "baselines": 5,
+    "checkpoint": 5,
+    "model_file": 5,
+    "ranking": 5,
+    "tables": 5,
+    "history": 5,
+    "training": 6,
+    "progress": 7,
+    "recommender": 7,
+    "cli": 8,
+}
+
+
+def parts_imported(path: Path) -> set[str]:
+    """The top-level parts of conv4rec that a file imports, wherever in it."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    inside = [name.split(".")[1] for name in names if name.startswith("conv4rec.")]
+    return {"_version" if name == "__version__" else name for name in inside}
+
+
+def test_every_part_has_a_level() -> None:
+    parts = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert parts - {"__init__", "py"} == set(LEVELS)
+
+
+def test_imports_point_down() -> None:
+    upward = []
+    for path in sorted(ROOT.rglob("*.py")):
+        part = path.relative_to(ROOT).with_suffix("").parts[0]
+        if part == "__init__":
+            continue
+        upward += [
+            f"{path.name}: {part} -> {t}" for t in parts_imported(path) if t != part and LEVELS[t] >= LEVELS[part]
+        ]
+    assert upward == []
+
+
+def test_the_command_line_starts_without_torch() -> None:
+    code = "import sys, conv4rec.cli; sys.exit('torch' in sys.modules or 'polars' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
