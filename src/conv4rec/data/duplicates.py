@@ -1,0 +1,149 @@
+"""Events that repeat, and users and items with too few of them."""
+
+import math
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from conv4rec.config import DataConfig
+from conv4rec.data.table import Notes
+from conv4rec.errors import DataError
+from conv4rec.vocabulary import Ids, blocks
+
+Codes = tuple[Iterable[tuple[int, NDArray[np.integer]]], int]
+"""Blocks of numbers with the row where each starts, and what all of them are below."""
+
+KEY = ["user_id", "item_id", "type"]
+"""Two events that agree in these (`type` where there is one) are repeats of each other."""
+COMPACT = 2**27
+"""Integer ids within a span below this are told apart by their distance from the smallest."""
+
+
+def settle_repeats(frame: pl.DataFrame, config: DataConfig, place: Callable[[int], str]) -> tuple[pl.DataFrame, Notes]:
+    """Keep the last of the events that repeat, all of them, or stop, as `config.keep` says; the order of rows stays.
+
+    Last is by time stamp, then by row; an event whose time is not known counts as earlier than one whose time is.
+
+    Raises:
+        DataError: an event repeats, and `keep` is "error".
+    """
+    repeats = repeated_rows(frame)
+    if not len(repeats):
+        return frame, (f"no repeated events (keep={config.keep})",)
+    events = frame[repeats].with_columns(row=repeats)
+    if config.keep == "error":
+        raise _repeat(events, place)
+    if config.keep == "all":
+        return frame, (f"kept all of {len(repeats)} repeated events (keep=all)",)
+    last = _last(events)
+    dropped = events.join(last, on="row", how="anti")
+    keep = np.ones(frame.height, dtype=bool)
+    keep[dropped["row"].to_numpy()] = False
+    copies = exact_copies(events)
+    note = f"kept the last of {len(repeats)} repeated events (keep=last): dropped {dropped.height} rows"
+    return frame.filter(keep), (note + (f", {copies} of them exact copies" if copies else ""),)
+
+
+def repeated_rows(frame: pl.DataFrame) -> NDArray[np.int64]:
+    """The rows whose event occurs more than once, ascending."""
+    keys = event_keys(frame)
+    keys.sort()
+    again = keys[1:] == keys[:-1]
+    if not again.any():
+        return np.empty(0, dtype=np.int64)
+    repeated = pl.Series(np.unique(keys[1:][again]))
+    return np.flatnonzero(pl.Series(event_keys(frame)).is_in(repeated.implode()).to_numpy())
+
+
+def exact_copies(events: pl.DataFrame) -> int:
+    """How many rows repeat an earlier one in every column but `row`."""
+    columns = [name for name in events.columns if name != "row"]
+    return events.height - events.select(columns).n_unique()
+
+
+def event_keys(frame: pl.DataFrame) -> NDArray[np.integer]:
+    """A number per row, (n_rows,), equal for events that agree in user, item and type name."""
+    codes = [_codes(frame["user_id"]), _codes(frame["item_id"])]
+    if "type" in frame.columns:
+        codes.append(_name_codes(frame["type"]))
+    space = math.prod(count for _, count in codes)
+    dtype = np.uint32 if space < 2**32 else np.int64  # half the bytes sort in half the time
+    keys: NDArray[np.integer] = np.zeros(frame.height, dtype=dtype)
+    for code, count in codes:
+        for start, values in code:
+            part = keys[start : start + len(values)]
+            np.multiply(part, count, out=part)
+            np.add(part, values, out=part, casting="unsafe")
+    return keys
+
+
+def k_core(frame: pl.DataFrame, config: DataConfig) -> tuple[pl.DataFrame, Notes]:
+    """Drop users and items with fewer rows than `config` asks for, again and again until all have enough.
+
+    Raises:
+        DataError: nothing is left.
+    """
+    if config.min_user <= 1 and config.min_item <= 1:
+        return frame, ()
+    users, n_users = _dense(frame["user_id"], "user")
+    items, n_items = _dense(frame["item_id"], "item")
+    kept = _core(users, items, config)
+    core = f"k-core (data.min_user={config.min_user}, data.min_item={config.min_item})"
+    if not len(kept):
+        raise DataError(f"{core} leaves nothing of {n_users} users and {n_items} items; expected smaller minima")
+    gone = n_users - len(np.unique(users[kept])), n_items - len(np.unique(items[kept]))
+    note = f"{core}: dropped {gone[0]} users, {gone[1]} items and {frame.height - len(kept)} rows"
+    return frame[kept], (note,)
+
+
+def _core(users: NDArray[np.int32], items: NDArray[np.int32], config: DataConfig) -> NDArray[np.int64]:
+    """The rows that stay, ascending."""
+    kept = np.arange(len(users))
+    while len(kept):
+        enough = np.bincount(users[kept])[users[kept]] >= config.min_user
+        enough &= np.bincount(items[kept])[items[kept]] >= config.min_item
+        if enough.all():
+            break
+        kept = kept[enough]
+    return kept
+
+
+def _last(events: pl.DataFrame) -> pl.DataFrame:
+    key = [name for name in KEY if name in events.columns]
+    if "timestamp" in events.columns:
+        events = events.sort("timestamp", nulls_last=False, maintain_order=True)
+    return events.unique(key, keep="last")
+
+
+def _repeat(events: pl.DataFrame, place: Callable[[int], str]) -> DataError:
+    """The error for the first row that repeats an earlier one."""
+    key = [name for name in KEY if name in events.columns]
+    again = events.filter(~events.select(pl.struct(key).is_first_distinct()).to_series()).row(0, named=True)
+    same = events.filter(pl.all_horizontal(pl.col(name).eq_missing(pl.lit(again[name])) for name in key))
+    met = ", ".join(f"{name.removesuffix('_id')} {again[name]!r}" for name in key)
+    return DataError(
+        f"{place(again['row'])}: {met} occurs again, first in {place(same['row'][0])}; "
+        "expected no repeats (data.keep=error)"
+    )
+
+
+def _codes(ids: pl.Series) -> Codes:
+    """A number for every id: the distance from the smallest where ids are compact integers, else its index."""
+    low, high = ids.min(), ids.max()
+    if isinstance(low, int) and isinstance(high, int) and high - low < COMPACT:
+        return ((start, values - low) for start, values in blocks(ids)), high - low + 1
+    index, count = _dense(ids, "id")
+    return [(0, index)], count
+
+
+def _dense(ids: pl.Series, kind: str) -> tuple[NDArray[np.int32], int]:
+    known = Ids.fit(ids, kind=kind)
+    return known.find(ids), len(known)
+
+
+def _name_codes(names: pl.Series) -> Codes:
+    known = names.drop_nulls().unique().sort()
+    codes = names.replace_strict(known, np.arange(1, len(known) + 1), default=0, return_dtype=pl.Int64)
+    return blocks(codes), len(known) + 1

@@ -1,0 +1,76 @@
+"""Ratings from a database, through SQLAlchemy (the extra `sql`)."""
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from conv4rec.config import DataConfig
+from conv4rec.data.columns import assign_columns, unused_note
+from conv4rec.data.table import Table, by_row
+from conv4rec.errors import DataError, MissingExtraError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+ROWS = 100_000
+"""Rows fetched at a time."""
+
+
+def read_query(source: Any, query: str, config: DataConfig) -> Table:
+    """The columns with a role of what a query gives.
+
+    The query runs as it stands, nothing is put into it; columns are picked from its result.
+
+    Args:
+        source: a SQLAlchemy engine, a connection, or the URL of a database.
+        query: SQL, a `select`.
+        config: names the columns that are not recognised.
+
+    Raises:
+        MissingExtraError: SQLAlchemy is not installed.
+        DataError: the database refuses, or the result is not ratings.
+    """
+    try:
+        import sqlalchemy
+    except ImportError:
+        raise MissingExtraError("a query needs SQLAlchemy: pip install 'conv4rec[sql]'") from None
+    try:
+        frame = _fetch(source, query)
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        raise DataError(f"query: {_cause(error)}") from None
+    columns = assign_columns(frame.columns, config, "query")
+    picked = frame.select(pl.col(column).alias(role) for role, column in columns.items())
+    return Table(picked, "query", by_row("query"), notes=unused_note(frame.columns, columns))
+
+
+def _fetch(source: "str | Engine | Connection", query: str) -> pl.DataFrame:
+    import sqlalchemy
+
+    if isinstance(source, sqlalchemy.Connection):
+        return _collect(source, query)
+    engine = sqlalchemy.create_engine(source) if isinstance(source, str) else source
+    if not isinstance(engine, sqlalchemy.Engine):
+        raise DataError(f"query: cannot run on a {type(source).__name__}; expected a database URL or an engine")
+    with engine.connect() as connection:
+        return _collect(connection, query)
+
+
+def _collect(connection: "Connection", query: str) -> pl.DataFrame:
+    import sqlalchemy
+
+    result = connection.execution_options(yield_per=ROWS).execute(sqlalchemy.text(query))
+    names = list(result.keys())
+    parts = [_frame(rows, names) for rows in result.partitions(ROWS)]
+    return pl.concat(parts, how="vertical_relaxed", rechunk=True) if parts else pl.DataFrame(schema=names)
+
+
+def _frame(rows: Any, names: list[str]) -> pl.DataFrame:
+    try:
+        return pl.DataFrame([tuple(row) for row in rows], schema=names, orient="row", infer_schema_length=None)
+    except (TypeError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"query: {str(error).splitlines()[0]}; expected columns of one type each") from None
+
+
+def _cause(error: Exception) -> str:
+    """The first line of what the driver said, without the statement and without the URL."""
+    return str(getattr(error, "orig", None) or error).splitlines()[0]
