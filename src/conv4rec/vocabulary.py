@@ -1,8 +1,9 @@
 """The id border: ids, names and rating values on one side, indices on the other."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,8 @@ from conv4rec.errors import DataError, UnknownIdError
 
 MAX_TYPES = 250
 """More interaction types than this do not fit the one byte an interaction type takes in memory."""
+BLOCK = 1 << 16
+"""Values handled at a time, so that what is computed on the way stays in the cache."""
 
 
 @dataclass(frozen=True)
@@ -104,42 +107,74 @@ class InteractionTypes:
     def _channel_of(self) -> dict[tuple[str | None, float | None], int]:
         return {(t.name, t.rating): c for c, t in enumerate((*self.outcomes, *self.partial))}
 
+    @cached_property
+    def _names(self) -> tuple[str | None, ...]:
+        return tuple(dict.fromkeys(t.name for t in (*self.outcomes, *self.partial)))
+
+    @cached_property
+    def _channel_table(self) -> NDArray[np.int16]:
+        """(names + 1, R + 2): the channel of a type name (the last row: none of ours) and a level; -1 for none."""
+        keys = [*self.rating_values.tolist(), None]
+        rows = [[*(self._channel_of.get((name, key), -1) for key in keys), -1] for name in self._names]
+        return np.array([*rows, [-1] * (len(keys) + 1)], dtype=np.int16)
+
     def encode(self, rating: pl.Series | None, name: pl.Series | None, n_rows: int) -> NDArray[np.uint8]:
         """The channel of every row, (n_rows,), from its rating (null: not known) and its type name.
 
         Raises DataError naming the first row with a combination that these types do not have.
         """
-        channels = np.zeros(n_rows, dtype=np.uint8)
-        seen = np.zeros(n_rows, dtype=bool)
-        ratings = self._levels(rating, n_rows)
-        for type_name in dict.fromkeys(t.name for t in (*self.outcomes, *self.partial)):
-            table = self._channels_by_level(type_name)
-            found = table[ratings]
-            named = _equal(name, type_name, n_rows)
-            hit = found >= 0 if named is None else named & (found >= 0)
-            np.copyto(channels, found.astype(np.uint8), where=hit)
-            seen |= hit
-        if not seen.all():
-            raise self._no_such_type(rating, name, int(np.argmin(seen)))
+        channels = np.empty(n_rows, dtype=np.uint8)
+        kinds = self._kinds(name, n_rows)
+        for start, levels in self._level_blocks(rating, n_rows):
+            rows = slice(start, start + len(levels))
+            found = self._channel_table[kinds if isinstance(kinds, int) else kinds[rows], levels]
+            if (found < 0).any():
+                raise self._no_such_type(rating, name, start + int(np.argmax(found < 0)))
+            channels[rows] = found
         return channels
 
-    def _levels(self, rating: pl.Series | None, n_rows: int) -> NDArray[np.intp]:
-        """0..R-1 for a rating of the scale, R where it is not known, R + 1 where the scale has no such value."""
+    def _kinds(self, name: pl.Series | None, n_rows: int) -> int | NDArray[np.uint8]:
+        """The row of `_channel_table` for every type name; one for all where there are no names."""
+        rows = {known: row for row, known in enumerate(self._names)}
+        if name is None:
+            return rows.get(None, len(rows))
+        kinds = np.full(n_rows, len(rows), dtype=np.uint8)
+        for known, row in rows.items():
+            is_known = name.is_null() if known is None else (name == known).fill_null(value=False)
+            kinds[is_known.to_numpy()] = row
+        return kinds
+
+    def _level_blocks(self, rating: pl.Series | None, n_rows: int) -> Iterator[tuple[int, NDArray[np.integer]]]:
+        """Where a block of rows starts, and its levels: R where the rating is not known, R + 1 where it is not ours."""
         if rating is None:
-            return np.full(n_rows, self.n_levels, dtype=np.intp)
-        values = rating.cast(pl.Float64).to_numpy()
-        if not self.n_levels:
-            return np.where(np.isnan(values), 0, 1)
-        near = np.searchsorted(self.rating_values, values).clip(max=self.n_levels - 1)
-        exact = self.rating_values[near] == values
+            yield 0, np.full(n_rows, self.n_levels, dtype=np.uint8)
+        else:
+            for start, values in blocks(rating.cast(pl.Float64)):
+                yield start, self._levels(values)
+
+    def _levels(self, values: NDArray[np.float64]) -> NDArray[np.integer]:
+        near = self._near(values) if self.n_levels else np.zeros(len(values), dtype=np.uint8)
+        exact = self.rating_values[near] == values if self.n_levels else np.zeros(len(values), dtype=bool)
         if exact.all():
             return near
-        unknown = np.where(np.isnan(values), self.n_levels, self.n_levels + 1)
-        return np.where(exact, near, unknown)
+        return np.where(exact, near, np.where(np.isnan(values), self.n_levels, self.n_levels + 1))
 
-    def _channels_by_level(self, name: str | None) -> NDArray[np.int16]:
-        keys = [*self.rating_values.tolist(), None]
-        return np.array([*(self._channel_of.get((name, key), -1) for key in keys), -1], dtype=np.int16)
+    def _near(self, values: NDArray[np.float64]) -> NDArray[np.integer]:
+        """The level of every value that is on the scale; some level for any other."""
+        if self._level_of_half is None:
+            return np.searchsorted(self.rating_values, values).clip(max=self.n_levels - 1)
+        with np.errstate(invalid="ignore"):  # NaN becomes some integer
+            return np.take(self._level_of_half, (values * 2).astype(np.int16) & 255)
+
+    @cached_property
+    def _level_of_half(self) -> NDArray[np.uint8] | None:
+        """(256,) level by twice the rating, modulo 256, for scales of halves: quicker than a search; else None."""
+        doubled = self.rating_values * 2
+        if not np.isin(doubled, np.arange(-128, 128)).all():
+            return None
+        table = np.zeros(256, dtype=np.uint8)
+        table[doubled.astype(np.int16) & 255] = np.arange(self.n_levels)
+        return table
 
     def _no_such_type(self, rating: pl.Series | None, name: pl.Series | None, row: int) -> DataError:
         value = None if rating is None else rating[row]
@@ -149,13 +184,14 @@ class InteractionTypes:
         return DataError(f"row {row}: {met} is none of the interaction types {known}")
 
 
-def _equal(name: pl.Series | None, wanted: str | None, n_rows: int) -> NDArray[np.bool_] | None:
-    """Which rows have the wanted type name; None stands for all of them."""
-    if name is None:
-        return None if wanted is None else np.zeros(n_rows, dtype=bool)
-    if wanted is None:
-        return name.is_null().to_numpy()
-    return (name == wanted).fill_null(False).to_numpy()
+def blocks(series: pl.Series) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Where each piece of a column starts, and its values (null as NaN): pieces that fit a cache, without a copy."""
+    start = 0
+    for chunk in series.get_chunks():
+        values = chunk.to_numpy()
+        for offset in range(0, len(values), BLOCK):
+            yield start + offset, values[offset : offset + BLOCK]
+        start += len(values)
 
 
 @dataclass(frozen=True)
@@ -172,7 +208,7 @@ class Ids:
             raise DataError(
                 f"{kind} id missing in row {int(series.is_null().arg_max() or 0)}: expected an id in every row"
             )
-        return cls(_canonical(series, kind).unique().sort().rename(f"{kind}_id"), kind)
+        return cls(_distinct(_canonical(series, kind)).rename(f"{kind}_id"), kind)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -190,13 +226,13 @@ class Ids:
         if query.dtype != self.values.dtype:
             wanted = "integers" if self.are_integers else "strings"
             raise DataError(f"{self.kind} ids are {wanted} here; got {series[0]!r}")
-        return self._find_integers(query.to_numpy()) if self.are_integers else self._find_strings(query)
+        return self._find_integers(query) if self.are_integers else self._find_strings(query)
 
     def indices(self, ids: pl.Series | Iterable[object]) -> NDArray[np.int32]:
         """Like `find`, but an id that is not here raises UnknownIdError naming it."""
         series = _as_series(ids, self.kind)
         found = self.find(series)
-        if (found < 0).any():
+        if found.min(initial=0) < 0:
             missing = series.filter(pl.Series(found < 0)).unique(maintain_order=True)
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             raise UnknownIdError(
@@ -208,16 +244,20 @@ class Ids:
         """The ids at these indices."""
         return self.values.gather(indices)
 
-    def _find_integers(self, query: NDArray[np.int64]) -> NDArray[np.int32]:
+    def _find_integers(self, query: pl.Series) -> NDArray[np.int32]:
         known = self._integers
         low, span = int(known[0]), int(known[-1]) - int(known[0]) + 1
-        if span > 16 * (len(known) + 1024):
-            near = np.searchsorted(known, query).clip(max=len(known) - 1)
-            return np.where(known[near] == query, near, -1).astype(np.int32)
-        table = np.full(span + 1, -1, dtype=np.int32)
-        table[known - low] = np.arange(len(known), dtype=np.int32)
-        inside = (query >= low) & (query <= int(known[-1]))
-        return table[query - low] if inside.all() else table[np.where(inside, query - low, span)]
+        table = _place_table(known) if span <= 16 * (len(known) + 1024) else None
+        found = np.empty(len(query), dtype=np.int32)
+        for start, values in blocks(query):
+            rows = slice(start, start + len(values))
+            if table is None:
+                near = np.searchsorted(known, values).clip(max=len(known) - 1)
+                found[rows] = np.where(known[near] == values, near, -1)
+            else:
+                place = (values - low).view(np.uint64)  # what lies below wraps around to large
+                found[rows] = table.take(place.clip(max=span).view(np.int64))
+        return found
 
     def _find_strings(self, query: pl.Series) -> NDArray[np.int32]:
         table = pl.DataFrame({"id": self.values, "index": np.arange(len(self), dtype=np.int32)})
@@ -227,6 +267,24 @@ class Ids:
     @cached_property
     def _integers(self) -> NDArray[np.int64]:
         return self.values.to_numpy()
+
+
+def _place_table(known: NDArray[np.int64]) -> NDArray[np.int32]:
+    """The place of every integer from the first to the last known, -1 for those between; one more -1 at the end."""
+    table = np.full(int(known[-1]) - int(known[0]) + 2, -1, dtype=np.int32)
+    table[known - known[0]] = np.arange(len(known), dtype=np.int32)
+    return table
+
+
+def _distinct(ids: pl.Series) -> pl.Series:
+    """The ids that occur, ascending; compact integers are ticked off in a table instead of hashed."""
+    low, high = (ids.min(), ids.max()) if ids.dtype == pl.Int64 else (None, None)
+    if not isinstance(low, int) or not isinstance(high, int) or high - low >= 4 * (len(ids) + 1024):
+        return ids.unique().sort()
+    seen = np.zeros(high - low + 1, dtype=bool)
+    for _, values in blocks(ids):
+        seen[values - low] = True
+    return pl.Series(np.flatnonzero(seen) + low, dtype=pl.Int64)
 
 
 def _as_series(ids: pl.Series | Iterable[object], kind: str) -> pl.Series:

@@ -41,12 +41,10 @@ class Interactions:
         n_items: int,
     ) -> "Interactions":
         """Group triples by user, in time linear in their number; the order within a user is kept."""
-        indptr = np.zeros(n_users + 1, dtype=np.int64)
-        np.cumsum(np.bincount(users, minlength=n_users), out=indptr[1:])
-        if len(users) and (users[1:] < users[:-1]).any():
-            order = _group(users, n_users)
-            items, channels = items[order], channels[order]
-        return cls(indptr, items, channels, n_items)
+        triples = sparse.coo_array((channels, (users, items)), shape=(n_users, n_items))
+        triples.has_canonical_format = True  # keeps repeated pairs apart
+        rows = triples.tocsr()  # a counting sort
+        return cls(rows.indptr.astype(np.int64), rows.indices.astype(np.int32, copy=False), rows.data, n_items)
 
     @classmethod
     def from_ratings(cls, ratings: Ratings, vocabulary: Vocabulary) -> "Interactions":
@@ -95,13 +93,6 @@ class Interactions:
         for start in range(0, self.n_users, batch_size):
             users = np.arange(start, min(start + batch_size, self.n_users))
             yield users, self.select(users)
-
-
-def _group(users: NDArray[np.int32], n_users: int) -> NDArray[np.int64]:
-    """A stable ordering by user: the counting sort inside scipy's conversion from triples to rows."""
-    place = np.arange(len(users))
-    rows = sparse.coo_array((place, (users, place)), shape=(n_users, len(users))).tocsr()
-    return rows.data
 
 
 def _column(frame: pl.DataFrame, name: str) -> pl.Series | None:
