@@ -1,7 +1,7 @@
 """Events that repeat, and users and items with too few of them."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 import polars as pl
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from conv4rec.config import DataConfig
 from conv4rec.data.table import Notes
 from conv4rec.errors import DataError
-from conv4rec.vocabulary import Ids, blocks
+from conv4rec.vocabulary import Ids, each_block
 
-Codes = tuple[Iterable[tuple[int, NDArray[np.integer]]], int]
-"""Blocks of numbers with the row where each starts, and what all of them are below."""
+Codes = tuple[pl.Series, int, int]
+"""Integers, the smallest that may occur, and the number of those that may."""
 
 KEY = ["user_id", "item_id", "type"]
 """Two events that agree in these (`type` where there is one) are repeats of each other."""
@@ -68,15 +68,23 @@ def event_keys(frame: pl.DataFrame) -> NDArray[np.integer]:
     codes = [_codes(frame["user_id"]), _codes(frame["item_id"])]
     if "type" in frame.columns:
         codes.append(_name_codes(frame["type"]))
-    space = math.prod(count for _, count in codes)
+    space = math.prod(count for _, _, count in codes)
     dtype = np.uint32 if space < 2**32 else np.int64  # half the bytes sort in half the time
     keys: NDArray[np.integer] = np.zeros(frame.height, dtype=dtype)
-    for code, count in codes:
-        for start, values in code:
-            part = keys[start : start + len(values)]
-            np.multiply(part, count, out=part)
-            np.add(part, values, out=part, casting="unsafe")
+    for code in codes:
+        _append(keys, *code)
     return keys
+
+
+def _append(keys: NDArray[np.integer], values: pl.Series, low: int, count: int) -> None:
+    """Make room for `count` integers below each key and put the values there."""
+
+    def add(start: int, block: NDArray[np.integer]) -> None:
+        part = keys[start : start + len(block)]
+        np.multiply(part, count, out=part)
+        np.add(part, block - low, out=part, casting="unsafe")
+
+    each_block(values, add)
 
 
 def k_core(frame: pl.DataFrame, config: DataConfig) -> tuple[pl.DataFrame, Notes]:
@@ -133,9 +141,9 @@ def _codes(ids: pl.Series) -> Codes:
     """A number for every id: the distance from the smallest where ids are compact integers, else its index."""
     low, high = ids.min(), ids.max()
     if isinstance(low, int) and isinstance(high, int) and high - low < COMPACT:
-        return ((start, values - low) for start, values in blocks(ids)), high - low + 1
+        return ids, low, high - low + 1
     index, count = _dense(ids, "id")
-    return [(0, index)], count
+    return pl.Series(index), 0, count
 
 
 def _dense(ids: pl.Series, kind: str) -> tuple[NDArray[np.int32], int]:
@@ -146,4 +154,4 @@ def _dense(ids: pl.Series, kind: str) -> tuple[NDArray[np.int32], int]:
 def _name_codes(names: pl.Series) -> Codes:
     known = names.drop_nulls().unique().sort()
     codes = names.replace_strict(known, np.arange(1, len(known) + 1), default=0, return_dtype=pl.Int64)
-    return blocks(codes), len(known) + 1
+    return codes, 0, len(known) + 1

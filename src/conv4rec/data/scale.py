@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from conv4rec.config import DataConfig
 from conv4rec.data.table import Notes, first
 from conv4rec.errors import ConfigError, DataError
-from conv4rec.vocabulary import InteractionTypes, blocks
+from conv4rec.vocabulary import InteractionTypes, each_block
 
 MAX_VALUES = 50
 """More distinct ratings than this are taken for a continuous scale."""
@@ -64,16 +64,19 @@ def distinct(rating: pl.Series) -> tuple[float, ...]:
 
 def _distinct_halves(rating: pl.Series) -> NDArray[np.float64] | None:
     """The values that occur if all are halves between -50 and 50, in one pass; None if some are not."""
-    seen = np.zeros(201, dtype=bool)
-    for _, values in blocks(rating):
+    low, high = rating.min(), rating.max()
+    if not isinstance(low, float) or not isinstance(high, float) or not -50 <= low <= high <= 50:
+        return None
+    seen, odd = np.zeros(201, dtype=bool), np.zeros(1, dtype=bool)
+
+    def tick(_: int, values: NDArray[np.float64]) -> None:
         doubled = values * 2
-        if not (np.abs(doubled) <= 100).all():
-            return None
         whole = doubled.astype(np.int16)
-        if not (whole == doubled).all():
-            return None
+        odd[0] |= bool((whole != doubled).any())
         seen[whole + 100] = True
-    return (np.flatnonzero(seen) - 100) / 2
+
+    each_block(rating, tick)
+    return None if odd[0] else (np.flatnonzero(seen) - 100) / 2
 
 
 def _refuse_off_scale(

@@ -5,6 +5,7 @@ of `values` find the line at fault; so a sound file pays nothing for good messag
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import polars as pl
 
 from conv4rec.config import DataConfig
 from conv4rec.data.columns import POSITIONS, assign_columns, options, unused_note
-from conv4rec.data.files import Contents, chunks
+from conv4rec.data.files import Contents, chunks, part, size
 from conv4rec.data.layout import TextFile, lay_out, undecodable
 from conv4rec.data.table import Role, Table
 from conv4rec.data.values import INTEGER
@@ -80,13 +81,13 @@ def _dtypes(text: TextFile, columns: dict[Role, str]) -> Dtypes:
 
 def _has_odd_numbers(text: TextFile) -> bool:
     """Whether a field starts like a number that would not be written back alike: 007, +7, -0 or a blank."""
-    before = b"\n"
-    for block in chunks(text.contents, SCAN):
-        piece = before + block
-        if _has_sign(piece, text.separator) or _has_padding(piece):
-            return True
-        before = piece[-2:]
-    return False
+
+    def is_odd(start: int) -> bool:
+        piece = part(text.contents, start - 2, SCAN + 2) if start else b"\n" + part(text.contents, 0, SCAN)
+        return _has_sign(piece, text.separator) or _has_padding(piece)
+
+    with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
+        return any(pool.map(is_odd, range(0, size(text.contents), SCAN)))
 
 
 def _has_sign(piece: bytes, separator: str) -> bool:
