@@ -65,6 +65,16 @@ def whole(contents: Contents) -> bytes:
     return contents if isinstance(contents, bytes) else contents.read_bytes()
 
 
+def refuse_undecodable(name: str, data: bytes) -> None:
+    """Raise DataError for bytes that are not UTF-8, with the line of the first of them."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        fault = f"{name}:{line}: byte {data[error.start]:#04x} is not UTF-8; save the file as UTF-8"
+        raise DataError(fault) from None
+
+
 def _unzip(path: Path) -> bytes:
     try:
         return gzip.decompress(path.read_bytes())

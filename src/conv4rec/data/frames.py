@@ -43,8 +43,8 @@ def to_polars(source: Any, name: str = NAME) -> pl.DataFrame:
         return source
     if not hasattr(source, "__arrow_c_stream__"):
         raise DataError(
-            f"{type(source).__name__} is no source of ratings; expected the name of a data set, a path, or a data "
-            "frame with __arrow_c_stream__ (polars, pandas, Arrow)"
+            f"{type(source).__name__} {str(source)[:30]!r} is neither a named data set, a path, nor a data frame with "
+            "__arrow_c_stream__; expected one of them (polars, pandas and Arrow frames have it)"
         )
     try:
         return pl.DataFrame(_Stream(source))

@@ -9,7 +9,7 @@ import polars as pl
 
 from conv4rec.config import DataConfig
 from conv4rec.data.columns import assign_columns, unused_note
-from conv4rec.data.files import Contents, whole
+from conv4rec.data.files import Contents, refuse_undecodable, whole
 from conv4rec.data.table import Role, Table, first
 from conv4rec.errors import DataError
 
@@ -21,6 +21,7 @@ def read_json_lines(path: Path, contents: Contents, config: DataConfig) -> Table
         DataError: a line that is not a JSON object, or ids that are integers here and strings there.
     """
     data = whole(contents)
+    refuse_undecodable(path.name, data)
     try:
         frame = pl.read_ndjson(data, infer_schema_length=None)
     except pl.exceptions.PolarsError as error:
@@ -36,12 +37,16 @@ def read_json_lines(path: Path, contents: Contents, config: DataConfig) -> Table
 def _bad_line(name: str, data: bytes) -> DataError | None:
     for number, line in _lines(data):
         try:
-            value = json.loads(line)
+            value = json.loads(line, parse_constant=_refuse_constant)
         except ValueError as error:
             return DataError(f"{name}:{number}: not JSON: {error}")
         if not isinstance(value, dict):
             return DataError(f"{name}:{number}: {line.strip()[:40]} is not a JSON object; expected one on every line")
     return None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number there")
 
 
 def _refuse_mixed_ids(table: Table, columns: dict[Role, str], data: bytes) -> None:

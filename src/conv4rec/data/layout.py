@@ -3,14 +3,14 @@
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
 from conv4rec.config import DataConfig
 from conv4rec.data.columns import is_header
-from conv4rec.data.files import Contents, chunks, kind, whole
+from conv4rec.data.files import Contents, chunks, kind, refuse_undecodable, whole
 from conv4rec.data.table import Role
 from conv4rec.errors import DataError
 
@@ -29,7 +29,8 @@ class TextFile:
         contents: the file, with a separator of one character.
         separator: that character.
         header: whether the first line names the columns.
-        names: the columns, as polars calls them.
+        names: the columns; column_1, column_2, ... where there is no header.
+        polars_names: the same, as polars calls them, which depends on its version.
     """
 
     name: str
@@ -37,24 +38,26 @@ class TextFile:
     separator: str
     header: bool
     names: tuple[str, ...]
+    polars_names: tuple[str, ...]
 
     def read(self, columns: dict[Role, str], dtypes: dict[Role, type[pl.DataType]]) -> pl.DataFrame:
         """The columns, called by their role."""
+        known = dict(zip(self.names, self.polars_names, strict=True))
         frame = pl.read_csv(
             self.contents,
             separator=self.separator,
             has_header=self.header,
-            columns=list(columns.values()),
-            schema_overrides={columns[role]: dtype for role, dtype in dtypes.items()},
+            columns=[known[name] for name in columns.values()],
+            schema_overrides={known[columns[role]]: dtype for role, dtype in dtypes.items()},
             quote_char=_quote(self.separator),
         )
-        return frame.select(pl.col(name).alias(role) for role, name in columns.items())
+        return frame.select(pl.col(known[name]).alias(role) for role, name in columns.items())
 
     def head(self) -> "TextFile":
         """The complete lines in the first MiB."""
         block = next(chunks(self.contents))
         complete = block if len(block) < 1 << 20 else block[: block.rfind(b"\n") + 1]
-        return TextFile(self.name, complete, self.separator, self.header, self.names)
+        return replace(self, contents=complete)
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """Line number and fields of every row that `read` gives, one by one: slow, for messages only."""
@@ -82,26 +85,18 @@ def lay_out(path: Path, contents: Contents, config: DataConfig) -> TextFile:
         contents = whole(contents).replace(separator.encode(), STAND_IN.encode())
         line, separator = line.replace(separator, STAND_IN), STAND_IN
     header = is_header(next(csv.reader([line], delimiter=separator)), config, f"{path.name}:1")
-    return TextFile(path.name, contents, separator, header, _names(line, separator, header=header))
-
-
-def undecodable(name: str, contents: Contents) -> DataError | None:
-    """The error for a file that is not UTF-8, with the line of the first byte at fault; None for one that is."""
-    data = whole(contents)
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        return DataError(f"{name}:{line}: byte {data[error.start]:#04x} is not UTF-8; save the file as UTF-8")
-    return None
+    polars_names = _polars_names(line, separator, header=header)
+    names = polars_names if header else tuple(f"column_{number + 1}" for number in range(len(polars_names)))
+    return TextFile(path.name, contents, separator, header, names, polars_names)
 
 
 def _first_line(name: str, contents: Contents) -> str:
     head = next(chunks(contents)).lstrip(b"\r\n")
-    try:
-        return head.splitlines()[0].decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise undecodable(name, contents) or DataError(f"{name}: not UTF-8") from None
+    line = head.partition(b"\n")[0].rstrip(b"\r")
+    refuse_undecodable(name, line)
+    if b"\r" in line:
+        raise DataError(f"{name}: lines end in a carriage return alone; expected a line feed")
+    return line.decode("utf-8-sig")
 
 
 def _separator(line: str, suffix: str) -> str:
@@ -109,7 +104,7 @@ def _separator(line: str, suffix: str) -> str:
     return next((candidate for candidate in candidates if candidate in line), ",")
 
 
-def _names(line: str, separator: str, *, header: bool) -> tuple[str, ...]:
+def _polars_names(line: str, separator: str, *, header: bool) -> tuple[str, ...]:
     first = f"{line}\n".encode()
     quote = _quote(separator)
     return tuple(

@@ -1,5 +1,6 @@
 """Ratings from a database, through SQLAlchemy (the extra `sql`)."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -60,13 +61,19 @@ def _collect(connection: "Connection", query: str) -> pl.DataFrame:
 
     result = connection.execution_options(yield_per=ROWS).execute(sqlalchemy.text(query))
     names = list(result.keys())
-    parts = [_frame(rows, names) for rows in result.partitions(ROWS)]
+    kinds: dict[str, set[type]] = {name: set() for name in names}
+    parts = [_frame(rows, kinds) for rows in result.partitions(ROWS)]
     return pl.concat(parts, how="vertical_relaxed", rechunk=True) if parts else pl.DataFrame(schema=names)
 
 
-def _frame(rows: Any, names: list[str]) -> pl.DataFrame:
+def _frame(rows: Sequence[Sequence[Any]], kinds: dict[str, set[type]]) -> pl.DataFrame:
+    """Rows as a frame; `kinds` gathers the Python types of every column, because polars would turn 7 into "7"."""
+    for name, values in zip(kinds, zip(*rows, strict=True), strict=True):
+        kinds[name].update(map(type, values))
+        if {int, str} <= kinds[name]:
+            raise DataError(f"query: column {name} mixes integers and strings; expected columns of one type each")
     try:
-        return pl.DataFrame([tuple(row) for row in rows], schema=names, orient="row", infer_schema_length=None)
+        return pl.DataFrame([tuple(row) for row in rows], schema=list(kinds), orient="row", infer_schema_length=None)
     except (TypeError, pl.exceptions.PolarsError) as error:
         raise DataError(f"query: {str(error).splitlines()[0]}; expected columns of one type each") from None
 

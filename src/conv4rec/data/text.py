@@ -13,8 +13,8 @@ import polars as pl
 
 from conv4rec.config import DataConfig
 from conv4rec.data.columns import POSITIONS, assign_columns, options, unused_note
-from conv4rec.data.files import Contents, chunks, part, size
-from conv4rec.data.layout import TextFile, lay_out, undecodable
+from conv4rec.data.files import Contents, chunks, part, refuse_undecodable, size, whole
+from conv4rec.data.layout import TextFile, lay_out
 from conv4rec.data.table import Role, Table
 from conv4rec.data.values import INTEGER
 from conv4rec.errors import DataError
@@ -60,9 +60,10 @@ def _read_or_explain(text: TextFile, columns: dict[Role, str]) -> pl.DataFrame:
     try:
         return text.read(columns, dict.fromkeys(columns, pl.String))
     except pl.exceptions.PolarsError as error:
+        refuse_undecodable(text.name, whole(text.contents))
         _refuse_rows(text, lambda n_fields: n_fields > len(text.names))
-        fault = undecodable(text.name, text.contents)
-        raise fault or DataError(f"{text.name}: {str(error).splitlines()[0]}") from None
+        _refuse_open_quote(text)
+        raise DataError(f"{text.name}: {str(error).splitlines()[0]}") from None
 
 
 def _dtypes(text: TextFile, columns: dict[Role, str]) -> Dtypes:
@@ -115,3 +116,9 @@ def _refuse_rows(text: TextFile, is_wrong: Callable[[int], bool]) -> None:
     wrong = next(((line, len(fields)) for line, fields in text.records() if is_wrong(len(fields))), None)
     if wrong is not None:
         raise DataError(f"{text.name}:{wrong[0]}: {wrong[1]} fields; expected {len(text.names)}")
+
+
+def _refuse_open_quote(text: TextFile) -> None:
+    for number, line in enumerate(whole(text.contents).split(b"\n"), start=1):
+        if line.count(b'"') % 2:
+            raise DataError(f"{text.name}:{number}: a quote is not closed, or stands inside a field")

@@ -5,7 +5,6 @@ from typing import Literal
 import polars as pl
 
 from conv4rec.data.table import Table, first
-from conv4rec.errors import DataError
 
 INTEGER = r"^(?:0|-?[1-9][0-9]{0,17})$"
 """Text that is written back alike when it is read as an integer."""
@@ -28,7 +27,7 @@ def ids(table: Table, role: Literal["user", "item"]) -> pl.Series:
     if series.dtype.is_integer():
         return _to_int64(table, series, role)
     if series.dtype != pl.String:
-        raise table.fault(0, f"{role} id {series[0]!r} is {series.dtype}; expected an integer or a string")
+        raise table.fault(0, f"{role} id {_shown(series)} is {series.dtype}; expected an integer or a string")
     return series.cast(pl.Int64) if table.spells and series.str.contains(INTEGER).all() else series
 
 
@@ -54,7 +53,7 @@ def type_names(table: Table) -> pl.Series:
     series = table.frame["type"]
     if series.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Null) or series.dtype.is_integer():
         return series.cast(pl.String)
-    raise table.fault(0, f"interaction type {series[0]!r} is {series.dtype}; expected a name")
+    raise table.fault(0, f"interaction type {_shown(series)} is {series.dtype}; expected a name")
 
 
 def numbers(table: Table, role: Literal["rating", "timestamp"]) -> pl.Series:
@@ -67,7 +66,7 @@ def numbers(table: Table, role: Literal["rating", "timestamp"]) -> pl.Series:
     if series.dtype == pl.String:
         return _from_text(table, series, role)
     if not series.dtype.is_numeric() and series.dtype != pl.Null:
-        raise table.fault(0, f"{role} {series[0]!r} is {series.dtype}; expected a number")
+        raise table.fault(0, f"{role} {_shown(series)} is {series.dtype}; expected a number")
     return series.cast(pl.Float64)
 
 
@@ -101,6 +100,6 @@ def _from_objects(table: Table, series: pl.Series, role: str) -> pl.Series:
     return pl.Series(role, values)
 
 
-def mixed_ids(name: str, detail: str) -> DataError:
-    """The error for a frame whose columns cannot be converted because they mix types."""
-    return DataError(f"{name}: {detail}; expected columns of one type each, ids that are all integers or all strings")
+def _shown(series: pl.Series) -> str:
+    """The first value, in one line even if it is a list."""
+    return repr(series.head(1).to_list()[0])
