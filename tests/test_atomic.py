@@ -12,7 +12,7 @@ from conv4rec.errors import SaveError
 
 
 def test_the_file_is_written_with_its_folder(tmp_path: Path) -> None:
-    write_atomically(tmp_path / "a" / "b", lambda path: path.write_text("whole") and None)
+    write_atomically(tmp_path / "a" / "b", lambda path: path.write_text("whole"))
     assert (tmp_path / "a" / "b").read_text() == "whole"
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["b"]
 

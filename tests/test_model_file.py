@@ -37,7 +37,7 @@ def make(users: list[Any], items: list[Any]) -> SavedModel:
             "tags": [["a|b", "c"], *[[]] * (len(items) - 1)],
         }
     )
-    weights = {"a.b": np.arange(6, dtype=np.float32).reshape(2, 3), "scalar": np.float32(2).reshape(())}
+    weights: dict[str, Any] = {"a.b": np.arange(6, dtype=np.float32).reshape(2, 3), "scalar": np.float32(2).reshape(())}
     origin = Origin(data="made", data_fingerprint="f", notes=("note",), best_epoch=3, validation={"nll": 1.5})
     return SavedModel(make_config({"train": {"epochs": 3}}), vocabulary, weights, histories, side, origin)
 

@@ -1,5 +1,6 @@
 """Conv4Rec: ids in, ids out."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def test_the_result_table(fitted: Conv4Rec) -> None:
     assert ratings.sum(1) == pytest.approx(1, abs=1e-5)
     assert ratings @ np.arange(1, 6) == pytest.approx(table["expected_rating"].to_numpy(), abs=1e-4)
     assert ratings[:, 3:].sum(1) == pytest.approx(table["p_like"].to_numpy(), abs=1e-5)
-    assert np.log(table["p_consume"]).to_numpy() == pytest.approx(table["score"].to_numpy(), abs=1e-4)
+    assert np.log(table["p_consume"].to_numpy()) == pytest.approx(table["score"].to_numpy(), abs=1e-4)
     assert table["title"].to_list() == [f"Item {int(item[1:])}" for item in table["item_id"]]
 
 
@@ -111,9 +112,9 @@ def test_unknown_items_of_a_history_are_told(fitted: Conv4Rec) -> None:
 def test_every_order_is_by_its_score(fitted: Conv4Rec, rank_by: str) -> None:
     table = fitted.recommend([104], k=10, rank_by=rank_by, exclude_seen=False)
     expected = {
-        "consume": np.log(table["p_consume"]),
+        "consume": table["p_consume"].log(),
         "rating": table["expected_rating"],
-        "enjoy": np.log(table["p_consume"] * table["p_like"]),
+        "enjoy": (table["p_consume"] * table["p_like"]).log(),
     }[rank_by]
     assert table["score"].to_numpy() == pytest.approx(expected.to_numpy(), abs=1e-3)
     assert table["score"].is_sorted(descending=True)
@@ -232,14 +233,21 @@ def test_a_request_without_an_answer(fitted: Conv4Rec, call: Any, error: type[Co
 
 
 def test_a_model_that_is_not_fitted() -> None:
-    for call in (
+    calls: list[Callable[[Conv4Rec], object]] = [
         lambda m: m.recommend([1]),
         lambda m: m.recommend_for([1]),
         lambda m: m.save("x"),
         lambda m: m.predict([]),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(NotFittedError, match=r"not fitted: call fit\(ratings\), or Conv4Rec.load\(path\)"):
             call(Conv4Rec())
+
+
+def test_a_loaded_model_knows_no_epochs(fitted: Conv4Rec, tmp_path: Path) -> None:
+    assert fitted.training.best_epoch == fitted.origin.best_epoch
+    with pytest.raises(NotFittedError, match="a loaded model does not know the epochs of its training"):
+        _ = Conv4Rec.load(fitted.save(tmp_path / "m")).training
 
 
 def test_settings_are_checked_when_given() -> None:
@@ -260,7 +268,7 @@ def test_one_user_or_one_item_is_nothing_to_learn_from(column: str, what: str) -
 def make_shop() -> Ratings:
     """View, cart and purchase, the last with ratings in part; two groups of users and items."""
     rng = np.random.default_rng(0)
-    rows = []
+    rows: list[tuple[str, int, str, float | None]] = []
     for user in range(40):
         for item in rng.choice(np.arange(user % 2, 20, 2), size=6, replace=False):
             rows.append((f"u{user}", int(item), "view", None))

@@ -198,7 +198,7 @@ def test_the_weight_of_the_rating_part(setting: Setting) -> None:
 
 def test_the_penalty_falls_on_the_tables_alone(setting: Setting) -> None:
     network = setting.network()
-    optimizer = make_optimizer(network, TrainConfig(weight_decay=0.5, rating_weight_decay=0.25))
+    optimizer = make_optimizer(network, TrainConfig(weight_decay=2.0, rating_weight_decay=1.0), 16)
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     decays = {names[id(p)]: group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
     assert {name: decay for name, decay in decays.items() if decay} == {

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from conv4rec.errors import SaveError
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, flush it to disk and move it into place.
 
     Raises:

@@ -54,8 +54,9 @@ class DataConfig(Section):
 class SplitConfig(Section):
     """How interactions are divided into train, validation and test."""
 
-    recipe: Literal["random", "user", "time", "leave-last-out"] = "random"
-    """random: each interaction; user: whole users; time: one cut for all; leave-last-out: each user's last two."""
+    recipe: Literal["random", "user", "time", "leave-last-out", "given"] = "random"
+    """random: each interaction; user: whole users; time: one cut for all; leave-last-out: each user's last two;
+    given: as the publisher of a named data set divides it."""
     validation: Fraction = 0.1
     """Share of the interactions (of the users, for `user`) that go to validation; not used by leave-last-out."""
     test: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
@@ -75,7 +76,7 @@ class ModelConfig(Section):
     """D, width of the consumption bottleneck."""
     activation: Literal["tanh", "gelu", "relu", "identity"] = "tanh"
     """Non-linearity of both bottlenecks."""
-    rating_channels: Positive = 4
+    rating_channels: Annotated[int, Field(ge=3)] = 4
     """Channels of the 1x1 convolutions into and out of the rating bottleneck."""
     rating_embedding_dim: Positive = 64
     """Width of the rating bottleneck."""
@@ -92,10 +93,10 @@ class TrainConfig(Section):
     """Users in a batch. None: a sixteenth of the users, but 32 to 256, so that an epoch of few users has its steps."""
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-3
     """Step size of Adam in the first epoch."""
-    weight_decay: Weight = 1e-5
-    """L2 penalty on the tables of the consumption path."""
-    rating_weight_decay: Weight = 1e-4
-    """L2 penalty on the tables of the rating path."""
+    weight_decay: Weight = 0.01
+    """L2 penalty on the tables of the consumption path, divided by the square root of the number of interactions."""
+    rating_weight_decay: Weight = 0.12
+    """L2 penalty on the tables of the rating path, divided by the square root of the number of interactions."""
     mask: Fraction = 0.2
     """Share of a user's interactions hidden from the consumption path and predicted from the rest."""
     rating_mask: Fraction = 0.3

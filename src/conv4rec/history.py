@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -11,7 +12,14 @@ from conv4rec.data.interactions import Interactions
 from conv4rec.errors import DataError, QueryError
 from conv4rec.vocabulary import Vocabulary
 
-History = Mapping[int | str, float | None] | Iterable[int | str] | pl.DataFrame
+
+class SupportsArrow(Protocol):
+    """A table of any library: polars, pandas, Arrow, ..."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
+History = Mapping[Any, float | None] | Iterable[int | str] | SupportsArrow
 """Items with their ratings, items alone, or a table of `item_id` and, where known, `rating`, `type`, `user_id`."""
 
 

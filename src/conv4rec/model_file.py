@@ -192,7 +192,7 @@ def _unpack_histories(tensors: Tensors, vocabulary: Vocabulary) -> Interactions 
     indptr, items, channels = (tensors[f"histories/{name}"] for name in ("indptr", "items", "channels"))
     n_users, n_items = len(vocabulary.users), len(vocabulary.items)
     fits = (
-        (indptr.dtype, items.dtype, channels.dtype) == (np.int64, np.int32, np.uint8)
+        [x.dtype.name for x in (indptr, items, channels)] == ["int64", "int32", "uint8"]
         and len(indptr) == n_users + 1
         and indptr[0] == 0
         and bool((np.diff(indptr) >= 0).all())

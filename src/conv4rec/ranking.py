@@ -24,7 +24,8 @@ def by_rating(predictions: Predictions, like: float) -> Floats:  # noqa: ARG001
 def by_enjoy(predictions: Predictions, like: float) -> Floats:
     """What the user will take and like: log p_consume + log p_like."""
     liked = p_like(predictions.p_rating_grid(), predictions.types, like)
-    return np.asarray(predictions.log_p_consume + np.log(np.maximum(liked, np.finfo(np.float32).tiny)))
+    log_liked: Floats = np.log(np.maximum(liked, np.finfo(np.float32).tiny))
+    return np.add(predictions.log_p_consume, log_liked)
 
 
 SCORERS: dict[str, Scorer] = {"consume": by_consume, "rating": by_rating, "enjoy": by_enjoy}

@@ -79,7 +79,7 @@ class Conv4Rec:
         if config is not None and sections:
             raise QueryError(f"give a Config or sections, not both; got a Config and {', '.join(sections)}")
         self.config = make_config(sections) if config is None else config
-        self.training: TrainingResult | None = None
+        self._training: TrainingResult | None = None
         self._state: _Fitted | None = None
 
     def fit(
@@ -108,7 +108,7 @@ class Conv4Rec:
         vocabulary = _vocabulary(known)
         interactions = Interactions.from_ratings(parts.train, vocabulary)
         network = self._new_network(Statistics.of(interactions, vocabulary.types))
-        self.training = train(
+        self._training = train(
             network,
             interactions,
             vocabulary.types,
@@ -119,7 +119,7 @@ class Conv4Rec:
             resume=resume,
         )
         histories = Interactions.from_ratings(known, vocabulary)
-        origin = _origin(known, histories, self.training)
+        origin = _origin(known, histories, self._training)
         self._state = _Fitted(vocabulary, network, histories, known.items, origin)
         return self
 
@@ -222,6 +222,13 @@ class Conv4Rec:
     def origin(self) -> Origin:
         """Data and outcome of the training."""
         return self._fitted.origin
+
+    @property
+    def training(self) -> TrainingResult:
+        """The epochs of the training; a loaded model has none, only its `origin`."""
+        if self._training is None:
+            raise NotFittedError("a loaded model does not know the epochs of its training, only its origin")
+        return self._training
 
     @property
     def predictor(self) -> NetworkPredictor:

@@ -280,3 +280,8 @@ def test_movielens_100k(data_folder: Path) -> None:
     assert result.train.frame["timestamp"].max() < final(result).targets.frame["timestamp"].min()  # type: ignore[operator]
     assert len(final(result).targets) == pytest.approx(10_000, rel=0.01)
     assert len(final(split(ratings, SplitConfig(recipe="leave-last-out"))).targets) == 943
+
+
+def test_the_recipe_given_needs_the_given_parts(checkerboard: Ratings) -> None:
+    with pytest.raises(DataError, match="checkerboard: the recipe given needs the given parts"):
+        split(checkerboard, SplitConfig(recipe="given"))

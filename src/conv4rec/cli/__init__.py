@@ -1,15 +1,16 @@
 """The command line: one thin file per command, and nothing here that Python could not do in three lines."""
 
 import sys
+from typing import Annotated
 
 import typer
 
+from conv4rec._version import __version__
 from conv4rec.cli import config, data, demo, doctor, evaluate, predict, recommend, train
 from conv4rec.errors import Conv4RecError
 
 app = typer.Typer(
     name="conv4rec",
-    help="One model for what users take and how they rate it, as probabilities.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -23,6 +24,21 @@ app.add_typer(data.app, name="data")
 app.command("config")(config.config)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"conv4rec {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """One model for what users take and how they rate it, as probabilities."""
 
 
 def main() -> None:

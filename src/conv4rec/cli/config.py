@@ -17,7 +17,7 @@ def config(config: options.Toml = None, set_: options.Sets = None, as_json: opti
     """Print all settings, after --config and --set, as TOML with a line of explanation each."""
     from conv4rec.config import load_config
 
-    settings = load_config(config, set_ or ())
+    settings = load_config(config, options.given(set_))
     if as_json:
         print_json(settings.model_dump(mode="json"))
     else:
@@ -29,7 +29,7 @@ def _lines(settings: "Config") -> Iterator[str]:
         section: Section = getattr(settings, name)
         yield f"[{name}]  # {type(section).__doc__}"
         for key, setting in type(section).model_fields.items():
-            yield f"# {setting.description}"
+            yield f"# {' '.join(str(setting.description).split())}"
             value = getattr(section, key)
             yield f"# {key} = (not set)" if value is None else f"{key} = {_toml(value)}"
         yield ""

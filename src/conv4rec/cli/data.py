@@ -1,7 +1,5 @@
 """`conv4rec data`: what data sets there are, what is odd about one, what is in one."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,18 +7,16 @@ from rich.console import Console
 from rich.table import Table
 
 from conv4rec.cli import options
-from conv4rec.cli.output import print_json
+from conv4rec.cli.output import download_bar, print_json
 
 if TYPE_CHECKING:
     from conv4rec.config import DataConfig
     from conv4rec.data.checks import Finding
-    from conv4rec.data.download import Progress
     from conv4rec.data.ratings import Ratings
 
 app = typer.Typer(help="Data sets: which there are, what is odd about them, what is in them.", no_args_is_help=True)
 
 Source = Annotated[str, typer.Argument(help="A named data set (see `conv4rec data list`), a path, or a database URL.")]
-Query = Annotated[str | None, typer.Option(help="SQL to run, where the source is a database URL.")]
 Given = Annotated[str | None, typer.Option("--test", help="A test part to check against, a path.")]
 
 
@@ -49,7 +45,7 @@ def list_sets(as_json: options.Json = False) -> None:
 def check(
     source: Source,
     test: Given = None,
-    query: Query = None,
+    query: options.Query = None,
     config: options.Toml = None,
     set_: options.Sets = None,
     as_json: options.Json = False,
@@ -73,7 +69,7 @@ def check(
 @app.command()
 def describe(
     source: Source,
-    query: Query = None,
+    query: options.Query = None,
     config: options.Toml = None,
     set_: options.Sets = None,
     as_json: options.Json = False,
@@ -94,32 +90,10 @@ def describe(
     Console().print(table)
 
 
-@contextmanager
-def download_bar() -> "Iterator[Progress]":
-    """A progress bar on standard error, seen only while something is downloaded."""
-    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    tasks: dict[str, TaskID] = {}
-
-    def show(file: str, done: int, total: int | None) -> None:
-        bar.start()
-        if file not in tasks:
-            tasks[file] = bar.add_task(file)
-        bar.update(tasks[file], completed=done, total=total)
-
-    try:
-        yield show
-    finally:
-        if tasks:
-            bar.stop()
-
-
 def _settings(config: options.Toml, set_: options.Sets) -> "DataConfig":
     from conv4rec.config import load_config
 
-    return load_config(config, set_ if set_ is not None else ()).data
+    return load_config(config, options.given(set_)).data
 
 
 def _parts(

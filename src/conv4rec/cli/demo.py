@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from conv4rec.cli.train import fit
+from conv4rec.cli.train import fit_and_save
 from conv4rec.errors import DatasetNotFoundError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def demo(
     from conv4rec.baselines import MostPopular
     from conv4rec.config import Config
     from conv4rec.data.interactions import Interactions
+    from conv4rec.data.parts import Parts
     from conv4rec.data.split import split
     from conv4rec.evaluation import evaluate
 
@@ -38,9 +39,7 @@ def demo(
     console.print(
         f"{len(ratings):,} ratings of {ratings.n_users:,} users and {ratings.n_items:,} items; {parts.recipe}"
     )
-    fitted = fit(settings, parts, ratings, checkpoint=model.with_name(model.name + ".checkpoint"), resume=False)
-    fitted.save(model)
-    model.with_name(model.name + ".checkpoint").unlink(missing_ok=True)
+    fitted = fit_and_save(settings, Parts(parts, ratings), model)
     vocabulary = fitted.vocabulary
     assert parts.test is not None  # noqa: S101 - the default split has a test part
     history, targets = (Interactions.from_ratings(r, vocabulary) for r in (parts.test.history, parts.test.targets))
@@ -98,7 +97,8 @@ def _typical_user(fitted: "Conv4Rec") -> int | str:
 
     counts = fitted.history_counts()
     middle = np.argsort(counts, kind="stable")[len(counts) // 2]
-    return fitted.vocabulary.users.take(np.array([middle])).item()
+    user: int | str = fitted.vocabulary.users.take(np.array([middle])).item()
+    return user
 
 
 def _tell_list(console: Console, title: str, table: "pl.DataFrame", column: str) -> None:

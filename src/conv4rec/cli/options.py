@@ -8,8 +8,6 @@ import typer
 from conv4rec.errors import QueryError
 
 if TYPE_CHECKING:
-    from conv4rec.config import DataConfig
-    from conv4rec.data.ratings import Ratings
     from conv4rec.vocabulary import Ids
 
 Source = Annotated[str, typer.Option("--data", help="A named data set (see `conv4rec data list`) or a path.")]
@@ -17,20 +15,16 @@ TestSource = Annotated[str | None, typer.Option("--test", help="A given test par
 Model = Annotated[Path, typer.Argument(help="A model file, as written by `conv4rec train`.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Toml = Annotated[Path | None, typer.Option("--config", help="Settings as a TOML file.")]
-Sets = Annotated[list[str] | None, typer.Option("--set", help="section.field=value; may be repeated.")]
-UserColumn = Annotated[str | None, typer.Option("--user-column", help="Name of the user column.")]
-ItemColumn = Annotated[str | None, typer.Option("--item-column", help="Name of the item column.")]
-RatingColumn = Annotated[str | None, typer.Option("--rating-column", help="Name of the rating column.")]
-TimeColumn = Annotated[str | None, typer.Option("--timestamp-column", help="Name of the time stamp column.")]
-TypeColumn = Annotated[str | None, typer.Option("--type-column", help="Name of the column of interaction types.")]
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", help="section.field=value, see `conv4rec config`; may be repeated.")
+]
+Query = Annotated[str | None, typer.Option("--query", help="SQL to run, where the source is a database URL.")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to this .parquet, .csv or .jsonl file.")]
 
 
-def read_ratings(source: str, config: "DataConfig", **columns: str | None) -> "Ratings":
-    """Load a data set; `columns` names the columns that are not recognised by themselves."""
-    from conv4rec.data.sources import load_ratings
-
-    return load_ratings(source, config=config, **columns)
+def given(words: list[str] | None) -> list[str]:
+    """The values of an option that may be repeated, none where it was not given."""
+    return [] if words is None else words
 
 
 def parse_ids(texts: list[str], ids: "Ids") -> list[Any]:

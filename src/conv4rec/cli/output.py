@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,9 @@ from conv4rec.errors import QueryError
 if TYPE_CHECKING:
     import polars as pl
 
-ARROW_SUFFIXES = {".parquet": "write_parquet", ".csv": "write_csv", ".jsonl": "write_ndjson"}
+    from conv4rec.data.download import Progress
+
+WRITERS = {".parquet": "write_parquet", ".csv": "write_csv", ".jsonl": "write_ndjson"}
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -46,9 +49,9 @@ def write_frame(frame: "pl.DataFrame", path: Path) -> None:
     """Write by the suffix of the path, whole or not at all; QueryError for a suffix that is not known."""
     from conv4rec.atomic import write_atomically
 
-    if path.suffix not in ARROW_SUFFIXES:
-        raise QueryError(f"{path}: expected a name that ends in {', '.join(ARROW_SUFFIXES)}")
-    write_atomically(path, getattr(frame, ARROW_SUFFIXES[path.suffix]))
+    if path.suffix not in WRITERS:
+        raise QueryError(f"{path}: expected a name that ends in {', '.join(WRITERS)}")
+    write_atomically(path, getattr(frame, WRITERS[path.suffix]))
 
 
 def give_frame(frame: "pl.DataFrame", *, name: str, as_json: bool, out: Path | None, model: Path) -> None:
@@ -60,3 +63,25 @@ def give_frame(frame: "pl.DataFrame", *, name: str, as_json: bool, out: Path | N
         print_json(told | ({"out": str(out)} if out is not None else {name: frame.to_dicts()}))
     elif out is None:
         print_table(frame)
+
+
+@contextmanager
+def download_bar() -> "Iterator[Progress]":
+    """A progress bar on standard error, seen only while something is downloaded."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    tasks: dict[str, TaskID] = {}
+
+    def show(file: str, done: int, total: int | None) -> None:
+        bar.start()
+        if file not in tasks:
+            tasks[file] = bar.add_task(file)
+        bar.update(tasks[file], completed=done, total=total)
+
+    try:
+        yield show
+    finally:
+        if tasks:
+            bar.stop()

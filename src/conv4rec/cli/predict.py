@@ -21,23 +21,21 @@ def predict(
     item: Annotated[list[str] | None, typer.Option("--item", "-i", help="A known item; as many as --user.")] = None,
     pairs: Annotated[Path | None, typer.Option("--pairs", help="A table of pairs: a user and an item column.")] = None,
     like: Annotated[float | None, typer.Option(help="The lowest rating that counts as liked.")] = None,
-    user_column: options.UserColumn = None,
-    item_column: options.ItemColumn = None,
     out: options.Out = None,
     as_json: options.Json = False,
 ) -> None:
     """Predict consumption and ratings of pairs of a known user and a known item."""
+    from conv4rec.data.sources import load_ratings
     from conv4rec.recommender import Conv4Rec
 
     if (pairs is None) == (user is None and item is None):
         raise QueryError("predict: expected --pairs, or --user and --item")
     fitted = Conv4Rec.load(model)
     if pairs is not None:
-        wanted = options.read_ratings(
-            str(pairs), fitted.config.data.model_copy(update={"keep": "all"}), user=user_column, item=item_column
-        ).frame
+        settings = fitted.config.data.model_copy(update={"keep": "all"})
+        wanted = load_ratings(pairs, config=settings).frame
     else:
-        wanted = _named_pairs(user or [], item or [], fitted)
+        wanted = _named_pairs(options.given(user), options.given(item), fitted)
     give_frame(fitted.predict(wanted, like=like), name="predictions", as_json=as_json, out=out, model=model)
 
 

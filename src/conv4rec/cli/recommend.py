@@ -40,7 +40,9 @@ def recommend(
         table = fitted.recommend_for(_parse_history(history, fitted), k, **choices)
     else:
         users = fitted.vocabulary.users
-        table = fitted.recommend(users.values if all_users else options.parse_ids(user or [], users), k, **choices)
+        table = fitted.recommend(
+            users.values if all_users else options.parse_ids(options.given(user), users), k, **choices
+        )
     give_frame(table, name="recommendations", as_json=as_json, out=out, model=model)
 
 

@@ -183,6 +183,9 @@ def _is_loopback(host: str) -> bool:
 
 def _reason(error: Exception) -> str:
     """One line without the wrapping that urllib puts around it."""
+    if isinstance(error, urllib.error.HTTPError):
+        error.close()
+        return f"HTTP {error.code} {error.reason}"
     inner = error.reason if isinstance(error, urllib.error.URLError) else error
     text = inner.strerror if isinstance(inner, OSError) and inner.strerror else str(inner)
     return text.splitlines()[0] if text else type(inner).__name__

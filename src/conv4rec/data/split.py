@@ -54,6 +54,8 @@ def split(ratings: Ratings, config: SplitConfig | None = None) -> Split:
             f"validation {settings.validation:g} + test {settings.test:g} leave nothing to train on: "
             "expected a sum below 1"
         )
+    if settings.recipe == "given":
+        raise DataError(f"{ratings.name}: the recipe given needs the given parts: use load_parts or given_split")
     recipes = {"random": _at_random, "time": _by_time, "user": _by_user}
     return recipes[settings.recipe](ratings, settings)
 

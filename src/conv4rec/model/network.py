@@ -114,8 +114,9 @@ class Style(NamedTuple):
 class RatingPath(nn.Module):
     """Of which type an interaction is, given its item: a bottleneck of its own and the user's histogram.
 
-    The input channels are the interaction type and two deviations of the rating, from the item's mean and from that and
-    the user's. The histogram enters through an L x L matrix: a 1x1 convolution after pooling over the user's items.
+    The input channels are the interaction type and two deviations of the rating: from the item's mean, and from the
+    item's and the user's. At the start each deviation has a channel of its own, and the mere fact of the interaction a
+    third. The histogram enters through an L x L matrix: a 1x1 convolution after pooling over the user's items.
     Source: METHOD.md section 3.
     """
 
@@ -134,7 +135,7 @@ class RatingPath(nn.Module):
         self.register_buffer("rated", statistics.rated.clone())  # (K,) 1 where the channel has a rating
         self.register_buffer("item_value", statistics.item_value.clone())  # (I,) shrunken mean of `value`
         self.register_buffer("log_histogram", statistics.log_histogram.clone())  # (L,) of all users
-        self.convolution = nn.Parameter(0.1 * torch.randn(statistics.n_channels, C))
+        self.convolution = nn.Parameter(0.1 * torch.randn(statistics.n_channels, C) + torch.eye(3, C)[2])
         self.deviation = nn.Parameter(torch.eye(2, C))
         self.encoder = Encoder(statistics.n_items, C, width)
         self.decoder = nn.Parameter(0.05 * torch.randn(statistics.n_items, C, width))
