@@ -104,6 +104,7 @@ def test_simulated() -> None:
     made, read = simulate().ratings, load_ratings("simulated")
     assert read.frame.equals(made.frame)
     assert read.types == made.types
+    assert made.items is not None
     assert read.items is not None
     assert read.items.equals(made.items)
     assert load_named("simulated", config=DataConfig(min_item=60)).n_items < made.n_items

@@ -130,10 +130,10 @@ def _times(ratings: Ratings) -> Iterator[Finding]:
 def _missing_times(ratings: Ratings, missing: int) -> Finding:
     """Missing time stamps, and whether they depend on the rating: then a split by time is not a fair sample."""
     text = f"time stamps in {1 - missing / len(ratings):.0%} of the rows"
-    if "rating" in ratings.frame.columns:
+    if ratings.frame.get_column("rating", default=pl.Series([None])).count():
         has_time = pl.col("timestamp").is_not_null().mean().alias("share")
-        shares = ratings.frame.drop_nulls("rating").group_by("rating").agg(has_time).sort("share")
-        (low, least), *_, (high, most) = [*shares.iter_rows(), *shares.tail(1).iter_rows()]
+        shares = ratings.frame.drop_nulls("rating").group_by("rating").agg(has_time).sort("share", "rating")
+        (low, least), (high, most) = shares.row(0), shares.row(-1)
         if most - least > BIASED:
             text += f", from {least:.0%} at rating {low:g} to {most:.0%} at {high:g}: a split by time would be biased"
     return Finding("time", text, missing)
