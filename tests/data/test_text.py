@@ -159,6 +159,7 @@ GOOD = "".join(f"1,{item},3,100\n" for item in range(2, 17))
         (HEADER + GOOD + "1,99,3,5,6\n", "ratings.csv:17: 5 fields; expected 4"),
         (HEADER + "\n\n" + GOOD + "1,99,abc,5\n", "ratings.csv:19: rating 'abc' is not a number"),
         (HEADER + GOOD + '1,"99,3,5\n', "ratings.csv:17: a quote is not closed, or stands inside a field"),
+        ('user,item\n1,"2"x\n', "ratings.csv: could not parse"),
         ("user,item\r1,2\r", "ratings.csv: lines end in a carriage return alone; expected a line feed"),
     ],
 )

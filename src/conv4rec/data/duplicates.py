@@ -1,6 +1,5 @@
 """Events that repeat, and users and items with too few of them."""
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -12,13 +11,10 @@ from conv4rec.data.table import Notes
 from conv4rec.errors import DataError
 from conv4rec.vocabulary import Ids, each_block
 
-Codes = tuple[pl.Series, int, int]
-"""Integers, the smallest that may occur, and the number of those that may."""
-
 KEY = ["user_id", "item_id", "type"]
 """Two events that agree in these (`type` where there is one) are repeats of each other."""
-COMPACT = 2**27
-"""Integer ids within a span below this are told apart by their distance from the smallest."""
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+"""Odd and without pattern (2^64 over the golden ratio), so that sums of its multiples seldom meet."""
 
 
 def settle_repeats(frame: pl.DataFrame, config: DataConfig, place: Callable[[int], str]) -> tuple[pl.DataFrame, Notes]:
@@ -54,7 +50,9 @@ def repeated_rows(frame: pl.DataFrame) -> NDArray[np.int64]:
     if not again.any():
         return np.empty(0, dtype=np.int64)
     repeated = pl.Series(np.unique(keys[1:][again]))
-    return np.flatnonzero(pl.Series(event_keys(frame)).is_in(repeated.implode()).to_numpy())
+    suspects = np.flatnonzero(pl.Series(event_keys(frame)).is_in(repeated.implode()).to_numpy())
+    is_repeated = frame[suspects].select(pl.struct(_key(frame)).is_duplicated()).to_series()
+    return np.asarray(suspects[is_repeated.to_numpy()])
 
 
 def exact_copies(events: pl.DataFrame) -> int:
@@ -63,28 +61,19 @@ def exact_copies(events: pl.DataFrame) -> int:
     return events.height - events.select(columns).n_unique()
 
 
-def event_keys(frame: pl.DataFrame) -> NDArray[np.integer]:
-    """A number per row, (n_rows,), equal for events that agree in user, item and type name."""
-    codes = [_codes(frame["user_id"]), _codes(frame["item_id"])]
-    if "type" in frame.columns:
-        codes.append(_name_codes(frame["type"]))
-    space = math.prod(count for _, _, count in codes)
-    dtype = np.uint32 if space < 2**32 else np.int64  # half the bytes sort in half the time
-    keys: NDArray[np.integer] = np.zeros(frame.height, dtype=dtype)
-    for code in codes:
-        _append(keys, *code)
+def event_keys(frame: pl.DataFrame) -> NDArray[np.uint64]:
+    """A number per row, (n_rows,), the same for the same event, and hardly ever for another."""
+    keys = np.zeros(frame.height, dtype=np.uint64)
+
+    def mix(start: int, values: NDArray[np.integer]) -> None:
+        part = keys[start : start + len(values)]
+        np.multiply(part, MULTIPLIER, out=part)
+        np.add(part, values.view(np.uint64), out=part)
+
+    for name in _key(frame):
+        column = frame[name]
+        each_block(column if column.dtype == pl.Int64 else column.hash(), mix)
     return keys
-
-
-def _append(keys: NDArray[np.integer], values: pl.Series, low: int, count: int) -> None:
-    """Make room for `count` integers below each key and put the values there."""
-
-    def add(start: int, block: NDArray[np.integer]) -> None:
-        part = keys[start : start + len(block)]
-        np.multiply(part, count, out=part)
-        np.add(part, block - low, out=part, casting="unsafe")
-
-    each_block(values, add)
 
 
 def k_core(frame: pl.DataFrame, config: DataConfig) -> tuple[pl.DataFrame, Notes]:
@@ -118,16 +107,19 @@ def _core(users: NDArray[np.int32], items: NDArray[np.int32], config: DataConfig
     return kept
 
 
+def _key(frame: pl.DataFrame) -> list[str]:
+    return [name for name in KEY if name in frame.columns]
+
+
 def _last(events: pl.DataFrame) -> pl.DataFrame:
-    key = [name for name in KEY if name in events.columns]
     if "timestamp" in events.columns:
         events = events.sort("timestamp", nulls_last=False, maintain_order=True)
-    return events.unique(key, keep="last")
+    return events.unique(_key(events), keep="last")
 
 
 def _repeat(events: pl.DataFrame, place: Callable[[int], str]) -> DataError:
     """The error for the first row that repeats an earlier one."""
-    key = [name for name in KEY if name in events.columns]
+    key = _key(events)
     again = events.filter(~events.select(pl.struct(key).is_first_distinct()).to_series()).row(0, named=True)
     same = events.filter(pl.all_horizontal(pl.col(name).eq_missing(pl.lit(again[name])) for name in key))
     met = ", ".join(f"{name.removesuffix('_id')} {again[name]!r}" for name in key)
@@ -137,21 +129,6 @@ def _repeat(events: pl.DataFrame, place: Callable[[int], str]) -> DataError:
     )
 
 
-def _codes(ids: pl.Series) -> Codes:
-    """A number for every id: the distance from the smallest where ids are compact integers, else its index."""
-    low, high = ids.min(), ids.max()
-    if isinstance(low, int) and isinstance(high, int) and high - low < COMPACT:
-        return ids, low, high - low + 1
-    index, count = _dense(ids, "id")
-    return pl.Series(index), 0, count
-
-
 def _dense(ids: pl.Series, kind: str) -> tuple[NDArray[np.int32], int]:
     known = Ids.fit(ids, kind=kind)
     return known.find(ids), len(known)
-
-
-def _name_codes(names: pl.Series) -> Codes:
-    known = names.drop_nulls().unique().sort()
-    codes = names.replace_strict(known, np.arange(1, len(known) + 1), default=0, return_dtype=pl.Int64)
-    return codes, 0, len(known) + 1
