@@ -282,7 +282,7 @@ def make_shop() -> Ratings:
 def test_named_types_with_and_without_ratings(small_config: Config) -> None:
     model = Conv4Rec(small_config).fit(make_shop())
     table = model.recommend_for(
-        pl.DataFrame({"item_id": [0, 2], "type": ["view", "purchase"], "rating": [None, 5.0]}), k=8
+        pl.DataFrame({"item_id": [0, 2], "type": ["view", "purchase"], "rating": [None, 5.0]}), k=7
     )
     assert all(item % 2 == 0 for item in table["item_id"])
     named = ["p_type_purchase:1", "p_type_purchase:5", "p_type_view"]
@@ -290,7 +290,7 @@ def test_named_types_with_and_without_ratings(small_config: Config) -> None:
     assert table.select(named).sum_horizontal().to_numpy() == pytest.approx(1, abs=1e-5)
     bought = table.filter(pl.col("item_id") < 10)
     looked_at = table.filter(pl.col("item_id") >= 10)
-    assert bought["p_type_view"].max() < 0.75 < 0.9 < looked_at["p_type_view"].min()  # type: ignore[operator]
+    assert bought["p_type_view"].max() < 0.75 < 0.85 < looked_at["p_type_view"].min()  # type: ignore[operator]
     assert bought["expected_rating"].min() > 4  # type: ignore[operator]
 
 

@@ -24,6 +24,7 @@ def demo(
     data: Annotated[str | None, typer.Option("--data", help="Default: ml-100k, else the simulator.")] = None,
     model: Annotated[Path, typer.Option("--model", "-m", help="Where to save the model.")] = Path("runs/demo.conv4rec"),
     k: Annotated[int, typer.Option("-k", help="Items in a list.")] = 5,
+    svg: Annotated[Path | None, typer.Option("--svg", help="Save what is shown as a picture, too.")] = None,
 ) -> None:
     """Train on real ratings (ml-100k; the built-in simulator where it cannot be had) and show what the model says."""
     from conv4rec.baselines import MostPopular
@@ -33,7 +34,7 @@ def demo(
     from conv4rec.data.split import split
     from conv4rec.evaluation import evaluate
 
-    console, settings = Console(), Config()
+    console, settings = Console(record=svg is not None), Config()
     ratings = _ratings(data, console)
     parts = split(ratings, settings.split)
     console.print(
@@ -46,7 +47,9 @@ def demo(
     popular = MostPopular.fit(Interactions.from_ratings(parts.train, vocabulary), vocabulary.types)
     _tell_figures(console, fitted.evaluate(parts.test), evaluate(popular, history, targets))
     _tell_user(console, fitted, k)
-    console.print(f"\nSaved to [bold]{model}[/bold]. Next: conv4rec recommend {model} --help")
+    console.print(f"\nSaved to [bold]{model}[/bold]. Next: conv4rec recommend {model} --help", soft_wrap=True)
+    if svg is not None:
+        console.save_svg(str(svg), title="make demo")
 
 
 def _ratings(data: str | None, console: Console) -> "Ratings":
@@ -105,8 +108,11 @@ def _tell_list(console: Console, title: str, table: "pl.DataFrame", column: str)
     console.print(f"\n[bold]{title}[/bold]")
     top = float(table[column].max())  # type: ignore[arg-type]
     rows = Table(box=None, pad_edge=False, show_header=True)
-    for name in ("", "", column, "p_consume", "expected_rating", "p_like"):
-        rows.add_column(name, justify="left" if not name or name == column else "right")
+    rows.add_column("")
+    rows.add_column("", no_wrap=True, width=36)
+    rows.add_column("", width=16)
+    for name in ("p_consume", "expected_rating", "p_like"):
+        rows.add_column(name, justify="right")
     for row in table.iter_rows(named=True):
         bar = "█" * max(1, round(16 * row[column] / top))
         figures = (f"{row['p_consume']:.2%}", *(f"{row[n]:.2f}" for n in ("expected_rating", "p_like") if n in row))
