@@ -1,7 +1,6 @@
 """The id border: ids, names and rating values on one side, indices on the other."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -127,17 +126,14 @@ class InteractionTypes:
         channels = np.empty(n_rows, dtype=np.uint8)
         kinds = self._kinds(name, n_rows)
         table = self._channel_table
-
-        def fill(start: int, ratings: NDArray[np.float64]) -> None:
+        if rating is None:
+            rating = pl.repeat(None, n_rows, dtype=pl.Float64, eager=True)
+        for start, ratings in blocks(rating.cast(pl.Float64)):
             rows = slice(start, start + len(ratings))
             found = table[kinds if isinstance(kinds, int) else kinds[rows], self._levels(ratings)]
             if (found < 0).any():
                 raise self._no_such_type(rating, name, start + int(np.argmax(found < 0)))
             channels[rows] = found
-
-        if rating is None:
-            rating = pl.repeat(None, n_rows, dtype=pl.Float64, eager=True)
-        each_block(rating.cast(pl.Float64), fill)
         return channels
 
     def _kinds(self, name: pl.Series | None, n_rows: int) -> int | NDArray[np.uint8]:
@@ -182,19 +178,6 @@ class InteractionTypes:
         met = f"{'' if kind is None else f'type {kind!r} with '}rating {'missing' if value is None else f'{value:g}'}"
         known = ", ".join(t.label for t in (*self.outcomes, *self.partial))
         return DataError(f"row {row}: {met} is none of the interaction types {known}")
-
-
-def each_block(series: pl.Series, work: Callable[[int, NDArray[Any]], None]) -> None:
-    """Do something with every block of a column, in several threads where it is long.
-
-    Between them the calls must not write to the same places. The error of the first block that fails is raised.
-    """
-    if len(series) < 16 * BLOCK:
-        for start, values in blocks(series):
-            work(start, values)
-    else:
-        with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
-            list(pool.map(lambda block: work(*block), blocks(series)))
 
 
 def blocks(series: pl.Series) -> Iterator[tuple[int, NDArray[Any]]]:
@@ -262,8 +245,7 @@ class Ids:
         low, span = int(known[0]), int(known[-1]) - int(known[0]) + 1
         table = _place_table(known) if span <= 16 * (len(known) + 1024) else None
         found = np.empty(len(query), dtype=np.int32)
-
-        def fill(start: int, values: NDArray[np.int64]) -> None:
+        for start, values in blocks(query):
             rows = slice(start, start + len(values))
             if table is None:
                 near = np.searchsorted(known, values).clip(max=len(known) - 1)
@@ -271,8 +253,6 @@ class Ids:
             else:
                 place = (values - low).view(np.uint64)  # what lies below wraps around to large
                 found[rows] = table.take(place.clip(max=span).view(np.int64))
-
-        each_block(query, fill)
         return found
 
     def _find_strings(self, query: pl.Series) -> NDArray[np.int32]:
@@ -298,7 +278,8 @@ def _distinct(ids: pl.Series) -> pl.Series:
     if not isinstance(low, int) or not isinstance(high, int) or high - low >= 4 * (len(ids) + 1024):
         return ids.unique().sort()
     seen = np.zeros(high - low + 1, dtype=bool)
-    each_block(ids, lambda _, values: seen.__setitem__(values - low, True))
+    for _, values in blocks(ids):
+        seen[values - low] = True
     return pl.Series(np.flatnonzero(seen) + low, dtype=pl.Int64)
 
 

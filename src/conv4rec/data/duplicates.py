@@ -9,23 +9,24 @@ from numpy.typing import NDArray
 from conv4rec.config import DataConfig
 from conv4rec.data.table import Notes
 from conv4rec.errors import DataError
-from conv4rec.vocabulary import Ids, each_block
+from conv4rec.vocabulary import Ids, blocks
 
 KEY = ["user_id", "item_id", "type"]
 """Two events that agree in these (`type` where there is one) are repeats of each other."""
-MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+MULTIPLIER = np.int64(-0x61C8864680B583EB)
 """Odd and without pattern (2^64 over the golden ratio), so that sums of its multiples seldom meet."""
 
 
-def settle_repeats(frame: pl.DataFrame, config: DataConfig, place: Callable[[int], str]) -> tuple[pl.DataFrame, Notes]:
-    """Keep the last of the events that repeat, all of them, or stop, as `config.keep` says; the order of rows stays.
+def settle_repeats(
+    frame: pl.DataFrame, repeats: NDArray[np.int64], config: DataConfig, place: Callable[[int], str]
+) -> tuple[pl.DataFrame, Notes]:
+    """Keep the last of the `repeated_rows`, all of them, or stop, as `config.keep` says; the order of rows stays.
 
     Last is by time stamp, then by row; an event whose time is not known counts as earlier than one whose time is.
 
     Raises:
         DataError: an event repeats, and `keep` is "error".
     """
-    repeats = repeated_rows(frame)
     if not len(repeats):
         return frame, (f"no repeated events (keep={config.keep})",)
     events = frame[repeats].with_columns(row=repeats)
@@ -61,18 +62,15 @@ def exact_copies(events: pl.DataFrame) -> int:
     return events.height - events.select(columns).n_unique()
 
 
-def event_keys(frame: pl.DataFrame) -> NDArray[np.uint64]:
+def event_keys(frame: pl.DataFrame) -> NDArray[np.int64]:
     """A number per row, (n_rows,), the same for the same event, and hardly ever for another."""
-    keys = np.zeros(frame.height, dtype=np.uint64)
-
-    def mix(start: int, values: NDArray[np.integer]) -> None:
-        part = keys[start : start + len(values)]
-        np.multiply(part, MULTIPLIER, out=part)
-        np.add(part, values.view(np.uint64), out=part)
-
+    keys = np.zeros(frame.height, dtype=np.int64)
     for name in _key(frame):
         column = frame[name]
-        each_block(column if column.dtype == pl.Int64 else column.hash(), mix)
+        for start, values in blocks(column if column.dtype == pl.Int64 else column.hash()):
+            part = keys[start : start + len(values)]
+            part *= MULTIPLIER  # wraps around
+            part += values.view(np.int64)
     return keys
 
 

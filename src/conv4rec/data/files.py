@@ -46,20 +46,6 @@ def chunks(contents: Contents, size: int = 1 << 20) -> Iterator[bytes]:
             yield block
 
 
-def part(contents: Contents, start: int, length: int) -> bytes:
-    """Some of the bytes of a file."""
-    if isinstance(contents, bytes):
-        return contents[start : start + length]
-    with contents.open("rb") as file:
-        file.seek(start)
-        return file.read(length)
-
-
-def size(contents: Contents) -> int:
-    """The number of bytes of a file."""
-    return len(contents) if isinstance(contents, bytes) else contents.stat().st_size
-
-
 def whole(contents: Contents) -> bytes:
     """All bytes of a file."""
     return contents if isinstance(contents, bytes) else contents.read_bytes()

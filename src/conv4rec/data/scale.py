@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from conv4rec.config import DataConfig
 from conv4rec.data.table import Notes, first
 from conv4rec.errors import ConfigError, DataError
-from conv4rec.vocabulary import InteractionTypes, each_block
+from conv4rec.vocabulary import InteractionTypes, blocks
 
 MAX_VALUES = 50
 """More distinct ratings than this are taken for a continuous scale."""
@@ -67,16 +67,14 @@ def _distinct_halves(rating: pl.Series) -> NDArray[np.float64] | None:
     low, high = rating.min(), rating.max()
     if not isinstance(low, float) or not isinstance(high, float) or not -50 <= low <= high <= 50:
         return None
-    seen, odd = np.zeros(201, dtype=bool), np.zeros(1, dtype=bool)
-
-    def tick(_: int, values: NDArray[np.float64]) -> None:
+    seen = np.zeros(256, dtype=bool)
+    for _, values in blocks(rating):
         doubled = values * 2
-        whole = doubled.astype(np.int16)
-        odd[0] |= bool((whole != doubled).any())
-        seen[whole + 100] = True
-
-    each_block(rating, tick)
-    return None if odd[0] else (np.flatnonzero(seen) - 100) / 2
+        whole = doubled.astype(np.int8)
+        if not (whole == doubled).all():
+            return None
+        seen[whole.view(np.uint8)] = True
+    return np.sort(np.flatnonzero(seen).astype(np.uint8).view(np.int8)) / 2
 
 
 def _refuse_off_scale(

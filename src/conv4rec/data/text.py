@@ -13,7 +13,7 @@ import polars as pl
 
 from conv4rec.config import DataConfig
 from conv4rec.data.columns import POSITIONS, assign_columns, options, unused_note
-from conv4rec.data.files import Contents, chunks, part, refuse_undecodable, size, whole
+from conv4rec.data.files import Contents, chunks, refuse_undecodable, whole
 from conv4rec.data.layout import TextFile, lay_out
 from conv4rec.data.table import Role, Table
 from conv4rec.data.values import INTEGER
@@ -51,7 +51,13 @@ def _assign(text: TextFile, config: DataConfig) -> dict[Role, str]:
 
 def _read(text: TextFile, columns: dict[Role, str]) -> pl.DataFrame:
     try:
-        return text.read(columns, _dtypes(text, columns))
+        dtypes = _dtypes(text, columns)
+        with ThreadPoolExecutor(1) as beside:
+            odd = beside.submit(_has_odd_numbers, text)
+            frame = text.read(columns, dtypes)
+        if odd.result() and pl.Int64 in (dtypes["user"], dtypes["item"]):
+            frame = text.read(columns, dtypes | {"user": pl.String, "item": pl.String})
+        return frame
     except pl.exceptions.PolarsError:
         return _read_or_explain(text, columns)
 
@@ -67,7 +73,7 @@ def _read_or_explain(text: TextFile, columns: dict[Role, str]) -> pl.DataFrame:
 
 
 def _dtypes(text: TextFile, columns: dict[Role, str]) -> Dtypes:
-    """Types by the first MiB; ids become integers only if that changes none of them."""
+    """Types by the first MiB."""
     dtypes: Dtypes = dict.fromkeys(columns, pl.String)
     sample = text.head().read(columns, dtypes)
     for role in columns:
@@ -75,20 +81,18 @@ def _dtypes(text: TextFile, columns: dict[Role, str]) -> Dtypes:
             dtypes[role] = pl.Float64
         elif role != "type" and sample[role].str.contains(INTEGER).all():
             dtypes[role] = pl.Int64
-    if pl.Int64 in (dtypes["user"], dtypes["item"]) and _has_odd_numbers(text):
-        dtypes["user"] = dtypes["item"] = pl.String
     return dtypes
 
 
 def _has_odd_numbers(text: TextFile) -> bool:
     """Whether a field starts like a number that would not be written back alike: 007, +7, -0 or a blank."""
-
-    def is_odd(start: int) -> bool:
-        piece = part(text.contents, start - 2, SCAN + 2) if start else b"\n" + part(text.contents, 0, SCAN)
-        return _has_sign(piece, text.separator) or _has_padding(piece)
-
-    with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
-        return any(pool.map(is_odd, range(0, size(text.contents), SCAN)))
+    before = b"\n"
+    for block in chunks(text.contents, SCAN):
+        piece = before + block
+        if _has_sign(piece, text.separator) or _has_padding(piece):
+            return True
+        before = piece[-2:]
+    return False
 
 
 def _has_sign(piece: bytes, separator: str) -> bool:

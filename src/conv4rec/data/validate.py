@@ -1,9 +1,11 @@
 """From a table as it was read to ratings: every check that data pass on their way in, in order."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import polars as pl
 
 from conv4rec.config import DataConfig
-from conv4rec.data.duplicates import k_core, settle_repeats
+from conv4rec.data.duplicates import k_core, repeated_rows, settle_repeats
 from conv4rec.data.ratings import Ratings
 from conv4rec.data.scale import bin_ratings, find_scale, interaction_types, refuse_contradiction
 from conv4rec.data.table import Notes, Table
@@ -24,9 +26,11 @@ def validated(table: Table, config: DataConfig) -> Ratings:
     if not table.frame.height:
         raise DataError(f"{table.name}: no ratings; expected at least one row")
     frame, time_notes = _typed(table, config)
-    frame, bin_notes = _binned(frame, config)
-    scale = find_scale(frame["rating"], config, table.place, table.name) if "rating" in frame.columns else ()
-    frame, repeat_notes = settle_repeats(frame, config, table.place)
+    with ThreadPoolExecutor(1) as beside:  # sorting leaves the interpreter to others
+        repeats = beside.submit(repeated_rows, frame)
+        frame, bin_notes = _binned(frame, config)
+        scale = find_scale(frame["rating"], config, table.place, table.name) if "rating" in frame.columns else ()
+    frame, repeat_notes = settle_repeats(frame, repeats.result(), config, table.place)
     frame, core_notes = k_core(frame, config)
     notes = (*table.notes, *time_notes, *bin_notes, *repeat_notes, *core_notes)
     return Ratings(frame, interaction_types(frame, scale), name=table.name, notes=notes)
