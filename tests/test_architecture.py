@@ -25,6 +25,7 @@ LEVELS = {
     "tables": 5,
     "history": 5,
     "training": 6,
+    "queries": 6,
     "progress": 7,
     "recommender": 7,
     "cli": 8,

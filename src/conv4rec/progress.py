@@ -5,11 +5,9 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     TaskID,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
@@ -30,13 +28,11 @@ class ProgressBar:
         self.console = Console(stderr=True) if console is None else console
         self.epochs = epochs
         self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
+            TextColumn("{task.description} {task.completed:.0f}/{task.total:.0f}"),
+            BarColumn(bar_width=8),
             TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(),
+            TimeRemainingColumn(compact=True),
             TextColumn("left"),
-            TimeRemainingColumn(),
             console=self.console,
         )
         self.task: TaskID = self.progress.add_task("epoch", total=epochs, figures="")
@@ -53,12 +49,12 @@ class ProgressBar:
 
     def on_batch(self, *, epoch: int, done: int, total: int, loss: float) -> None:
         """Move the bar by a fraction of an epoch."""
-        figures = f"loss {loss:.3f}{self.validation}"
+        figures = f"loss {loss:.2f}{self.validation}"
         self.progress.update(self.task, completed=epoch - 1 + done / total, figures=figures)
 
     def on_epoch(self, epoch: Epoch, *, is_best: bool) -> None:  # noqa: ARG002
         """Show what validation gave."""
-        shown = [f"{name} {epoch.validation[name]:.4f}" for name in SHOWN if name in epoch.validation]
-        self.validation = "  validation " + " ".join(shown) if shown else ""
+        shown = [f"{name} {epoch.validation[name]:.3f}" for name in SHOWN if name in epoch.validation]
+        self.validation = "; held out " + " ".join(shown) if shown else ""
         loss = epoch.loss_consume + epoch.loss_rating
-        self.progress.update(self.task, completed=epoch.number, figures=f"loss {loss:.3f}{self.validation}")
+        self.progress.update(self.task, completed=epoch.number, figures=f"loss {loss:.2f}{self.validation}")

@@ -1,6 +1,6 @@
 """Conv4Rec: fit, recommend, predict, save and load, with ids on both sides."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,37 +18,14 @@ from conv4rec.data.split import HoldOut, Split, split
 from conv4rec.errors import DataError, ModelFileError, NotFittedError, QueryError
 from conv4rec.evaluation import Report, evaluate
 from conv4rec.history import History, read_history
-from conv4rec.metrics.ranking import top_k
 from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor
 from conv4rec.model.statistics import Statistics
 from conv4rec.model_file import Origin, SavedModel, load_model, save_model
-from conv4rec.predictions import default_like, users_per_batch
-from conv4rec.ranking import Scorer, choose_scorer
-from conv4rec.tables import law_columns, with_titles
+from conv4rec.queries import ListOfIds, Query, QueryEngine, listed
+from conv4rec.tables import with_titles
 from conv4rec.training import Listener, TrainingResult, Validation, choose_device, train
 from conv4rec.vocabulary import Vocabulary
-
-ListOfIds = Iterable[int | str] | pl.Series
-
-
-@dataclass(frozen=True)
-class Query:
-    """How items are ranked and which are allowed.
-
-    Attributes:
-        k: length of the list; a user with fewer items left gets a shorter one.
-        rank_by: `consume`, `rating` or `enjoy`, see `conv4rec.ranking`.
-        exclude_seen: leave out the items of the history.
-        candidates: the only items allowed; None for all.
-        like: the lowest rating that counts as liked; None for the upper quarter of the scale.
-    """
-
-    k: int = 10
-    rank_by: str = "consume"
-    exclude_seen: bool = True
-    candidates: ListOfIds | None = None
-    like: float | None = None
 
 
 @dataclass(frozen=True)
@@ -129,57 +106,69 @@ class Conv4Rec:
         pair = _validation(held_out, state.vocabulary)
         return evaluate(state.predictor, pair.history, pair.targets, self.config.evaluate)
 
-    def recommend(self, user_ids: ListOfIds, k: int = 10, **options: Any) -> pl.DataFrame:
+    def recommend(
+        self,
+        user_ids: ListOfIds,
+        k: int = 10,
+        *,
+        rank_by: str = "consume",
+        exclude_seen: bool = True,
+        candidates: ListOfIds | None = None,
+        like: float | None = None,
+    ) -> pl.DataFrame:
         """The k best items of known users, with their probabilities.
 
         Args:
             user_ids: users that were in the training data; others raise UnknownIdError.
-            k: length of the list, 1 to the size of the catalogue.
-            **options: `rank_by`, `exclude_seen`, `candidates`, `like`; see Query.
+            k: length of the list, 1 to the size of the catalogue; a user with fewer items left gets a shorter one.
+            rank_by: `consume` (what they will take), `rating` (what they would rate highest), `enjoy` (both).
+            exclude_seen: leave out the items of the history.
+            candidates: the only items allowed; None for all.
+            like: the lowest rating that counts as liked; None for the upper quarter of the scale.
 
         Returns:
             `user_id, item_id, rank, score, p_consume, p_rating_<value>..., expected_rating, p_like` and `title` where
-            known: k rows a user, fewer where fewer items are left.
+            known. p_consume is the probability that the next interaction is with the item, out of all items.
         """
-        state = self._fitted
-        users = state.vocabulary.users.indices(_listed(user_ids))
-        names = state.vocabulary.users.take(users)
-        return self._ranked(names, self._known_histories().select(users), Query(k=k, **options))
+        users = self.vocabulary.users.indices(listed(user_ids))
+        names = self.vocabulary.users.take(users)
+        query = Query(k=k, rank_by=rank_by, exclude_seen=exclude_seen, candidates=candidates, like=like)
+        return self._engine.rank(names, self._known_histories().select(users), query)
 
-    def recommend_for(self, history: History, k: int = 10, **options: Any) -> pl.DataFrame:
+    def recommend_for(
+        self,
+        history: History,
+        k: int = 10,
+        *,
+        rank_by: str = "consume",
+        exclude_seen: bool = True,
+        candidates: ListOfIds | None = None,
+        like: float | None = None,
+    ) -> pl.DataFrame:
         """The k best items for somebody the model has never seen, from a history given here.
 
         Args:
             history: `{item_id: rating}` (None: not rated), a list of item ids, or a table with `item_id` and, where
                 known, `rating`, `type`, and `user_id` for several users at once.
-            k: length of the list.
-            **options: as in `recommend`.
+            k: length of the list; this and all below as in `recommend`.
+            rank_by: `consume`, `rating` or `enjoy`.
+            exclude_seen: leave out the items of the history.
+            candidates: the only items allowed; None for all.
+            like: the lowest rating that counts as liked.
 
         Raises:
-            QueryError: none of the items is known.
+            QueryError: none of the items is known. Where only some are not, an UnknownItemsWarning names them.
         """
-        names, interactions = read_history(history, self._fitted.vocabulary)
-        return self._ranked(names, interactions, Query(k=k, **options))
+        names, interactions = read_history(history, self.vocabulary)
+        query = Query(k=k, rank_by=rank_by, exclude_seen=exclude_seen, candidates=candidates, like=like)
+        return self._engine.rank(names, interactions, query)
 
     def predict(self, pairs: Any, *, like: float | None = None) -> pl.DataFrame:
         """The law of pairs of a known user and a known item, a row each, in the order given.
 
         `pairs` is a table with `user_id` and `item_id`, or an iterable of such pairs.
         """
-        state = self._fitted
-        frame = _pairs_frame(pairs)
-        users = state.vocabulary.users.indices(frame["user_id"])
-        items = state.vocabulary.items.indices(frame["item_id"])
-        distinct, rows = np.unique(users, return_inverse=True)
-        histories, size = self._known_histories(), self._batch_size()
-        parts = []
-        for start in range(0, len(distinct), size):
-            at = np.flatnonzero((rows >= start) & (rows < start + size))
-            predictions = state.predictor.predict(histories.select(distinct[start : start + size]))
-            columns = law_columns(predictions, rows[at] - start, items[at], _checked_like(like, state))
-            parts.append(frame[at].select("user_id", "item_id").with_columns(**_series(columns), _place=at))
-        table = pl.concat(parts).sort("_place").drop("_place") if parts else frame.select("user_id", "item_id")
-        return with_titles(table, state.items)
+        return self._engine.predict(pairs, self._known_histories(), like)
 
     def save(self, path: str | Path, *, histories: bool = True) -> Path:
         """Write the model to one file, whole or not at all.
@@ -257,6 +246,11 @@ class Conv4Rec:
             raise NotFittedError("this model is not fitted: call fit(ratings), or Conv4Rec.load(path)")
         return self._state
 
+    @property
+    def _engine(self) -> QueryEngine:
+        state = self._fitted
+        return QueryEngine(state.predictor, state.vocabulary, state.items, self.config.evaluate.memory_mb)
+
     def _new_network(self, statistics: Statistics) -> Network:
         with torch.random.fork_rng([]):
             torch.manual_seed(self.config.train.seed)
@@ -267,37 +261,6 @@ class Conv4Rec:
         if histories is None:
             raise QueryError("this model was saved without histories: use recommend_for with the user's history")
         return histories
-
-    def _batch_size(self) -> int:
-        vocabulary = self._fitted.vocabulary
-        return users_per_batch(
-            len(vocabulary.items), vocabulary.types.n_types, memory_mb=self.config.evaluate.memory_mb
-        )
-
-    def _ranked(self, names: pl.Series, histories: Interactions, query: Query) -> pl.DataFrame:
-        state = self._fitted
-        scorer, like = self._check(query), _checked_like(query.like, state)
-        allowed = None if query.candidates is None else state.vocabulary.items.indices(_listed(query.candidates))
-        parts = []
-        for users, batch in histories.batches(self._batch_size()):
-            predictions = state.predictor.predict(batch)
-            scores = _masked(scorer(predictions, like), batch if query.exclude_seen else None, allowed)
-            rows, ranks, items = _listed_places(top_k(scores, query.k))
-            columns = {
-                "user_id": names.gather(users[rows]),
-                "item_id": state.vocabulary.items.take(items),
-                "rank": ranks + 1,
-                "score": scores[rows, items],
-                **_series(law_columns(predictions, rows, items, like)),
-            }
-            parts.append(pl.DataFrame(columns))
-        return with_titles(pl.concat(parts), state.items)
-
-    def _check(self, query: Query) -> Scorer:
-        vocabulary = self._fitted.vocabulary
-        if isinstance(query.k, bool) or not isinstance(query.k, int) or not 1 <= query.k <= len(vocabulary.items):
-            raise QueryError(f"k = {query.k!r}: expected 1 to {len(vocabulary.items)}, the number of items")
-        return choose_scorer(query.rank_by, vocabulary.types.n_levels)
 
 
 def _vocabulary(known: Ratings) -> Vocabulary:
@@ -322,51 +285,3 @@ def _origin(known: Ratings, histories: Interactions, training: TrainingResult) -
         best_epoch=training.best_epoch,
         validation=best.validation,
     )
-
-
-def _listed(ids: ListOfIds) -> list[Any] | pl.Series:
-    if isinstance(ids, pl.Series):
-        return ids
-    if isinstance(ids, int | str):
-        raise QueryError(f"expected a list of ids, got the single id {ids!r}; write [{ids!r}]")
-    return list(ids)
-
-
-def _pairs_frame(pairs: Any) -> pl.DataFrame:
-    if not hasattr(pairs, "__arrow_c_stream__"):
-        listed = list(pairs)
-        columns = zip(*listed, strict=True) if listed else ((), ())
-        return pl.DataFrame({name: list(ids) for name, ids in zip(("user_id", "item_id"), columns, strict=True)})
-    frame = pl.DataFrame(pairs)
-    missing = {"user_id", "item_id"} - set(frame.columns)
-    if missing:
-        raise DataError(f"pairs: no column {' and '.join(sorted(missing))}; found {', '.join(frame.columns)}")
-    return frame
-
-
-def _checked_like(like: float | None, state: _Fitted) -> float:
-    types = state.vocabulary.types
-    if not types.n_levels:
-        return 0.0
-    if like is not None and not like <= types.rating_values[-1]:
-        raise QueryError(f"like = {like:g}: expected at most {types.rating_values[-1]:g}, the highest rating")
-    return default_like(types) if like is None else like
-
-
-def _masked(scores: NDArray[Any], seen: Interactions | None, allowed: NDArray[np.int32] | None) -> NDArray[Any]:
-    masked = np.full_like(scores, -np.inf) if allowed is not None else scores.copy()
-    if allowed is not None:
-        masked[:, allowed] = scores[:, allowed]
-    if seen is not None:
-        masked[seen.users, seen.items] = -np.inf
-    return masked
-
-
-def _listed_places(top: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int32]]:
-    """Row, place from 0 and item of everything in the (B, K) lists."""
-    rows, ranks = np.nonzero(top >= 0)
-    return rows, ranks, top[rows, ranks]
-
-
-def _series(columns: Mapping[str, NDArray[Any]]) -> dict[str, pl.Series]:
-    return {name: pl.Series(name, np.ascontiguousarray(values)) for name, values in columns.items()}

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from conv4rec.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -17,7 +16,8 @@ from conv4rec.data.interactions import Interactions
 from conv4rec.errors import TrainingError
 from conv4rec.evaluation import evaluate
 from conv4rec.model import law
-from conv4rec.model.network import Batch, Network
+from conv4rec.model.batch import Batch, Resident
+from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor
 from conv4rec.vocabulary import InteractionTypes
 
@@ -134,7 +134,7 @@ class _Run:
     ) -> None:
         self.device = choose_device(config.device)
         self.network = network.to(self.device)
-        self.data = _Resident.of(interactions, self.device)
+        self.data = Resident.of(interactions, self.device)
         self.types, self.config, self.validation = types, config, validation
         self.covers = torch.from_numpy(types.covers).to(self.device)
         self.optimizer = make_optimizer(network, config, len(interactions))
@@ -260,36 +260,6 @@ class _Run:
         wanted, on_cuda = self.config.precision, self.device.type == "cuda"
         half = wanted == "bfloat16" or (wanted == "auto" and on_cuda and torch.cuda.is_bf16_supported())
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half)
-
-
-@dataclass(frozen=True)
-class _Resident:
-    """The training interactions on the device, gathered by user without a trip to the host."""
-
-    indptr: Tensor
-    items: Tensor
-    channels: Tensor
-    fingerprint: str
-
-    @classmethod
-    def of(cls, interactions: Interactions, device: torch.device) -> "_Resident":
-        def resident(values: NDArray[Any]) -> Tensor:
-            return torch.tensor(values, device=device)
-
-        x = interactions
-        return cls(resident(x.indptr), resident(x.items), resident(x.channels), x.fingerprint())
-
-    @property
-    def n_users(self) -> int:
-        return len(self.indptr) - 1
-
-    def batch(self, users: Tensor) -> Batch:
-        starts = self.indptr[users]
-        counts = self.indptr[users + 1] - starts  # (B,)
-        ends = torch.cumsum(counts, 0)
-        rows = torch.repeat_interleave(torch.arange(len(users), device=users.device), counts)  # (N,)
-        places = torch.arange(len(rows), device=users.device) + (starts - ends + counts)[rows]
-        return Batch(rows, self.items[places].long(), self.channels[places].long(), len(users))
 
 
 def make_optimizer(network: Network, config: TrainConfig, n_interactions: int) -> torch.optim.Adam:

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from conv4rec.config import ModelConfig
 from conv4rec.data.interactions import Interactions
-from conv4rec.model.network import Batch, ConsumptionPath, Network, RatingPath
+from conv4rec.model.batch import Batch
+from conv4rec.model.network import ConsumptionPath, Network, RatingPath
 from conv4rec.model.predictor import NetworkPredictor
 from conv4rec.model.statistics import Statistics
 from conv4rec.vocabulary import InteractionTypes

@@ -109,12 +109,12 @@ def _tell_list(console: Console, title: str, table: "pl.DataFrame", column: str)
     top = float(table[column].max())  # type: ignore[arg-type]
     rows = Table(box=None, pad_edge=False, show_header=True)
     rows.add_column("")
-    rows.add_column("", no_wrap=True, width=36)
-    rows.add_column("", width=16)
+    rows.add_column("", no_wrap=True, width=28)
+    rows.add_column("", width=12)
     for name in ("p_consume", "expected_rating", "p_like"):
-        rows.add_column(name, justify="right")
+        rows.add_column(name, justify="right", no_wrap=True)
     for row in table.iter_rows(named=True):
-        bar = "█" * max(1, round(16 * row[column] / top))
+        bar = "█" * max(1, round(12 * row[column] / top))
         figures = (f"{row['p_consume']:.2%}", *(f"{row[n]:.2f}" for n in ("expected_rating", "p_like") if n in row))
         rows.add_row(f"{row['rank']:>3}", _name(row), f"[green]{bar}[/green]", *figures)
     console.print(rows)

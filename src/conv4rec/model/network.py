@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from conv4rec.config import ModelConfig
-from conv4rec.data.interactions import Interactions
+from conv4rec.model.batch import Batch
 from conv4rec.model.statistics import Statistics
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -22,31 +22,6 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
     "identity": lambda x: x,
 }
-
-
-class Batch(NamedTuple):
-    """Interactions of B users as tensors, sorted by row."""
-
-    rows: Tensor  # (N,) 0..B-1
-    items: Tensor  # (N,)
-    channels: Tensor  # (N,)
-    n_rows: int
-
-    @classmethod
-    def of(cls, interactions: Interactions, device: torch.device) -> "Batch":
-        def tensor(values: object) -> Tensor:
-            return torch.tensor(values, dtype=torch.int64, device=device)
-
-        rows, items, channels = map(tensor, (interactions.users, interactions.items, interactions.channels))
-        return cls(rows, items, channels, interactions.n_users)
-
-    def keep(self, mask: Tensor) -> "Batch":
-        """The interactions where `mask` (N,) is true; the users stay."""
-        return Batch(self.rows[mask], self.items[mask], self.channels[mask], self.n_rows)
-
-    def counts(self) -> Tensor:
-        """(B,) the number of interactions of every user."""
-        return torch.bincount(self.rows, minlength=self.n_rows)
 
 
 class Encoder(nn.Module):

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from conv4rec.data.interactions import Interactions
 from conv4rec.model import law
-from conv4rec.model.network import Batch, Network, RatingPath, Style
+from conv4rec.model.batch import Batch
+from conv4rec.model.network import Network, RatingPath, Style
 from conv4rec.predictions import Floats, Predictions
 from conv4rec.vocabulary import InteractionTypes
 

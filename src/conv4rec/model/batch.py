@@ -1,0 +1,65 @@
+"""Interactions as tensors: the input of the network, sparse and sorted by user."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from conv4rec.data.interactions import Interactions
+
+
+class Batch(NamedTuple):
+    """Interactions of B users as tensors, sorted by row."""
+
+    rows: Tensor  # (N,) 0..B-1
+    items: Tensor  # (N,)
+    channels: Tensor  # (N,)
+    n_rows: int
+
+    @classmethod
+    def of(cls, interactions: Interactions, device: torch.device) -> "Batch":
+        def tensor(values: object) -> Tensor:
+            return torch.tensor(values, dtype=torch.int64, device=device)
+
+        rows, items, channels = map(tensor, (interactions.users, interactions.items, interactions.channels))
+        return cls(rows, items, channels, interactions.n_users)
+
+    def keep(self, mask: Tensor) -> "Batch":
+        """The interactions where `mask` (N,) is true; the users stay."""
+        return Batch(self.rows[mask], self.items[mask], self.channels[mask], self.n_rows)
+
+    def counts(self) -> Tensor:
+        """(B,) the number of interactions of every user."""
+        return torch.bincount(self.rows, minlength=self.n_rows)
+
+
+@dataclass(frozen=True)
+class Resident:
+    """The training interactions on the device, gathered by user without a trip to the host."""
+
+    indptr: Tensor
+    items: Tensor
+    channels: Tensor
+    fingerprint: str
+
+    @classmethod
+    def of(cls, interactions: Interactions, device: torch.device) -> "Resident":
+        def resident(values: NDArray[Any]) -> Tensor:
+            return torch.tensor(values, device=device)
+
+        x = interactions
+        return cls(resident(x.indptr), resident(x.items), resident(x.channels), x.fingerprint())
+
+    @property
+    def n_users(self) -> int:
+        return len(self.indptr) - 1
+
+    def batch(self, users: Tensor) -> Batch:
+        starts = self.indptr[users]
+        counts = self.indptr[users + 1] - starts  # (B,)
+        ends = torch.cumsum(counts, 0)
+        rows = torch.repeat_interleave(torch.arange(len(users), device=users.device), counts)  # (N,)
+        places = torch.arange(len(rows), device=users.device) + (starts - ends + counts)[rows]
+        return Batch(rows, self.items[places].long(), self.channels[places].long(), len(users))
