@@ -1,5 +1,6 @@
 """Training: masked interactions, one loss, early stopping, checkpoints that a killed run goes on from."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -151,7 +152,7 @@ class _Run:
         started, number = time.perf_counter(), len(self.epochs) + 1
         self.network.train()
         self._set_learning_rate(number)
-        with _seeded(self.config.seed, number, self.device):
+        with _seeded(self.config.seed, number, self.device), _deterministic(self.device):
             consume, rating = self._pass_over_users(number, listener)
         measured = self._validate()
         epoch = Epoch(number, consume, rating, measured, time.perf_counter() - started)
@@ -286,6 +287,25 @@ def _seeded(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng(devices):
         torch.manual_seed(seed * 1_000_003 + epoch)
         yield
+
+
+@contextmanager
+def _deterministic(device: torch.device) -> Iterator[None]:
+    """On CUDA, sums in a fixed order instead of the order of arrival; on the CPU they are so already.
+
+    cuBLAS reads its part from the environment when it starts, so that a program that used CUDA before must set
+    CUBLAS_WORKSPACE_CONFIG itself.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 def _mean(total: Tensor, count: Tensor) -> float:

@@ -37,9 +37,9 @@ def demo(
     console, settings = Console(record=svg is not None), Config()
     ratings = _ratings(data, console)
     parts = split(ratings, settings.split)
-    console.print(
-        f"{len(ratings):,} ratings of {ratings.n_users:,} users and {ratings.n_items:,} items; {parts.recipe}"
-    )
+    size = f"{len(ratings):,} ratings of {ratings.n_users:,} users and {ratings.n_items:,} items"
+    console.print(size, highlight=False)
+    console.print(parts.recipe, style="dim", highlight=False)
     fitted = fit_and_save(settings, Parts(parts, ratings), model)
     vocabulary = fitted.vocabulary
     assert parts.test is not None  # noqa: S101 - the default split has a test part
@@ -47,7 +47,9 @@ def demo(
     popular = MostPopular.fit(Interactions.from_ratings(parts.train, vocabulary), vocabulary.types)
     _tell_figures(console, fitted.evaluate(parts.test), evaluate(popular, history, targets))
     _tell_user(console, fitted, k)
-    console.print(f"\nSaved to [bold]{model}[/bold]. Next: conv4rec recommend {model} --help", soft_wrap=True)
+    console.print(
+        f"\nSaved to [bold]{model}[/bold]. Next: conv4rec recommend {model} --help", soft_wrap=True, highlight=False
+    )
     if svg is not None:
         console.save_svg(str(svg), title="make demo")
 
@@ -85,7 +87,7 @@ def _tell_user(console: Console, fitted: "Conv4Rec", k: int) -> None:
     state = fitted.vocabulary
     user = _typical_user(fitted)
     history = fitted.history_of(user).sort("rating", descending=True, nulls_last=True, maintain_order=True)
-    console.print(f"\n[bold]User {user}[/bold], {history.height} ratings. Favourites:")
+    console.print(f"\n[bold]User {user}[/bold], {history.height} ratings. Favourites:", highlight=False)
     for row in history.head(k).iter_rows(named=True):
         console.print(f"  {_stars(row['rating'])}  {_name(row)}", highlight=False)
     _tell_list(console, "Would take next (p_consume)", fitted.recommend([user], k), "p_consume")
