@@ -17,8 +17,9 @@ from safetensors.numpy import save_file
 from conv4rec.config import Config, make_config
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import ModelFileError, SaveError
+from conv4rec.ids import Ids
 from conv4rec.model_file import HEADER, Origin, SavedModel, load_model, save_model
-from conv4rec.vocabulary import Ids, InteractionTypes, Vocabulary
+from conv4rec.vocabulary import InteractionTypes, Vocabulary
 
 
 def make(users: list[Any], items: list[Any]) -> SavedModel:

@@ -24,7 +24,8 @@ from conv4rec.atomic import write_atomically
 from conv4rec.config import Config
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import ModelFileError
-from conv4rec.vocabulary import Ids, InteractionType, InteractionTypes, Vocabulary
+from conv4rec.ids import Ids
+from conv4rec.vocabulary import InteractionType, InteractionTypes, Vocabulary
 
 SCHEMA_VERSION = 1
 HEADER = "conv4rec_manifest"

@@ -33,12 +33,10 @@ def list_sets(as_json: options.Json = False) -> None:
     if as_json:
         print_json({"sets": rows})
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("name", "about", "where", "licence"):
-        table.add_column(column, overflow="fold")
+    console = Console()
     for name, row in rows.items():
-        table.add_row(name, row["about"], row["place"], row["licence"])
-    Console().print(table)
+        console.print(f"[bold]{name:16}[/bold]{row['place']}", highlight=False, soft_wrap=True)
+        console.print(f"{'':16}{row['about']}; {row['licence']}", style="dim", highlight=False, soft_wrap=True)
 
 
 @app.command()

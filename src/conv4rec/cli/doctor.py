@@ -11,8 +11,7 @@ from rich.table import Table
 from conv4rec.cli import options
 from conv4rec.cli.output import print_json
 
-PACKAGES = ("conv4rec", "numpy", "polars", "pydantic", "safetensors", "scipy", "torch", "typer", "rich")
-EXTRAS = ("sqlalchemy", "altair")
+PACKAGES = ("conv4rec", "numpy", "polars", "pydantic", "safetensors", "scipy", "torch", "typer", "rich", "sqlalchemy")
 
 
 def doctor(as_json: options.Json = False) -> None:
@@ -24,7 +23,7 @@ def doctor(as_json: options.Json = False) -> None:
     table = Table("what", "found", box=None, pad_edge=False, show_header=False)
     for section, values in told.items():
         for name, value in values.items():
-            table.add_row(f"{section} {name}", str(value))
+            table.add_row(f"{section} {name}", "not here" if value is None else str(value))
     Console().print(table)
 
 
@@ -34,7 +33,7 @@ def examine() -> dict[str, dict[str, Any]]:
 
     devices = {f"cuda:{n}": torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())}
     return {
-        "version": {"python": platform.python_version()} | {name: _version(name) for name in (*PACKAGES, *EXTRAS)},
+        "version": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         "machine": {"platform": platform.platform(), "cores": os.cpu_count()},
         "torch": {"threads": torch.get_num_threads(), "device": next(iter(devices), "cpu")} | devices,
         "data": _data(),
@@ -54,5 +53,5 @@ def _data() -> dict[str, str | None]:
     found = {"CONV4REC_DATA": os.environ.get("CONV4REC_DATA")}
     for name in NAMED_SETS:
         folder = find(name)
-        found[name] = None if folder is None else str(folder)
+        found[name] = "built in" if name == "simulated" else None if folder is None else str(folder)
     return found

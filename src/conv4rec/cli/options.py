@@ -8,7 +8,7 @@ import typer
 from conv4rec.errors import QueryError
 
 if TYPE_CHECKING:
-    from conv4rec.vocabulary import Ids
+    from conv4rec.ids import Ids
 
 Source = Annotated[str, typer.Option("--data", help="A named data set (see `conv4rec data list`) or a path.")]
 TestSource = Annotated[str | None, typer.Option("--test", help="A given test part, instead of a split of --data.")]

@@ -37,11 +37,16 @@ def print_metrics(metrics: Mapping[str, float], notes: tuple[str, ...]) -> None:
 
 
 def print_table(frame: "pl.DataFrame") -> None:
-    """A table of results for people: numbers with four digits, probabilities of ratings left to --json and files."""
-    shown = [name for name in frame.columns if not name.startswith("p_rating_")]
-    table = Table(*shown, box=None, pad_edge=False)
+    """A table of results for people, titles in front; the probability of every rating is left to --json and files."""
+    hidden = ("title", "score")
+    shown = [name for name in frame.columns if name not in hidden and not name.startswith("p_rating_")]
+    if "title" in frame.columns:
+        shown.insert(2, "title")
+    table = Table(box=None, pad_edge=False)
+    for name in shown:
+        table.add_column(name, no_wrap=name != "title")
     for row in frame.select(shown).iter_rows():
-        table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row))
+        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row))
     Console().print(table)
 
 

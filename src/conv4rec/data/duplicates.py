@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from conv4rec.config import DataConfig
 from conv4rec.data.table import Notes
 from conv4rec.errors import DataError
-from conv4rec.vocabulary import Ids, blocks
+from conv4rec.ids import Ids, blocks
 
 KEY = ["user_id", "item_id", "type"]
 """Two events that agree in these (`type` where there is one) are repeats of each other."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from conv4rec.config import DataConfig
-from conv4rec.vocabulary import Ids, InteractionTypes, Vocabulary
+from conv4rec.ids import Ids
+from conv4rec.vocabulary import InteractionTypes, Vocabulary
 
 
 @dataclass(frozen=True)

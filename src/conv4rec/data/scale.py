@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from conv4rec.config import DataConfig
 from conv4rec.data.table import Notes, first
 from conv4rec.errors import ConfigError, DataError
-from conv4rec.vocabulary import InteractionTypes, blocks
+from conv4rec.ids import blocks
+from conv4rec.vocabulary import InteractionTypes
 
 MAX_VALUES = 50
 """More distinct ratings than this are taken for a continuous scale."""

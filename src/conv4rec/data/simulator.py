@@ -17,7 +17,8 @@ from scipy.special import log_softmax
 from conv4rec.config import Positive, Section, Weight
 from conv4rec.data.ratings import Ratings
 from conv4rec.errors import DataError
-from conv4rec.vocabulary import Ids, InteractionTypes, Vocabulary
+from conv4rec.ids import Ids
+from conv4rec.vocabulary import InteractionTypes, Vocabulary
 
 Array = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from conv4rec.config import SplitConfig
 from conv4rec.data.ratings import Ratings
 from conv4rec.errors import DataError
-from conv4rec.vocabulary import Ids
+from conv4rec.ids import Ids
 
 Labels = NDArray[np.int8]
 TRAIN, VALIDATION, TEST = 0, 1, 2
