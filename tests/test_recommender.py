@@ -1,5 +1,6 @@
 """Conv4Rec: ids in, ids out."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from conv4rec.config import Config, make_config
+from conv4rec.data.interactions import Interactions
 from conv4rec.data.ratings import Ratings
 from conv4rec.errors import (
     ConfigError,
@@ -21,8 +23,10 @@ from conv4rec.errors import (
     QueryError,
     UnknownIdError,
 )
-from conv4rec.history import UnknownItemsWarning
-from conv4rec.queries import QueryEngine
+from conv4rec.history import UnknownItemsWarning, read_history
+from conv4rec.model.predictor import NetworkPredictor
+from conv4rec.predictions import Predictions
+from conv4rec.queries import Query, QueryEngine
 from conv4rec.recommender import Conv4Rec
 from conv4rec.vocabulary import InteractionTypes
 
@@ -305,3 +309,35 @@ def test_implicit_feedback_alone(small_config: Config, checkerboard: Ratings) ->
     with pytest.raises(QueryError, match="rank_by 'rating' needs ratings, and this model was trained without"):
         model.recommend_for(["i00"], k=5, rank_by="rating")
     assert model.predict([(100, "i00")]).columns == ["user_id", "item_id", "p_consume"]
+
+
+def test_any_source_gives_the_same_model(small_config: Config, checkerboard: Ratings, tmp_path: Path) -> None:
+    config = small_config.model_copy(update={"train": small_config.train.model_copy(update={"epochs": 2})})
+    checkerboard.frame.write_csv(tmp_path / "ratings.csv")
+    sources = [
+        checkerboard.frame,
+        checkerboard.frame.to_pandas(),
+        checkerboard.frame.to_arrow(),
+        tmp_path / "ratings.csv",
+    ]
+    answers = [Conv4Rec(config).fit(source).recommend([100, 101], k=5) for source in sources]
+    for answer in answers[1:]:
+        assert_frame_equal(answer, answers[0])
+
+
+def test_scoring_keeps_to_its_memory_however_many_users(fitted: Conv4Rec, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    predict = NetworkPredictor.predict
+
+    def measured(self: NetworkPredictor, histories: Interactions) -> Predictions:
+        sizes.append(histories.n_users)
+        return predict(self, histories)
+
+    monkeypatch.setattr(NetworkPredictor, "predict", measured)
+    n_users, n_items, n_types = 100_000, 24, 5
+    many = pl.DataFrame({"user_id": range(n_users), "item_id": ["i00"] * n_users})
+    engine = dataclasses.replace(fitted._engine, memory_mb=8)
+    names, histories = read_history(many, fitted.vocabulary)
+    assert engine.rank(names, histories, Query(k=1, rank_by="enjoy")).height == n_users
+    assert sum(sizes) == n_users
+    assert max(sizes) * 4 * n_items * (6 + 4 * n_types) <= 8 * 2**20

@@ -3,6 +3,7 @@
 import json
 import sys
 import tomllib
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -242,3 +243,18 @@ def test_ratings_from_a_database(run: Run, checkerboard: Ratings, tmp_path: Path
     checkerboard.frame.write_database("taken", url, engine="sqlalchemy")
     words = ("--data", url, "--query", "select * from taken", "--model", tmp_path / "m", *SETS, "--json")
     assert run("train", *words).json["counts"]["rated_interactions"] > 0
+
+
+def test_resume_without_a_checkpoint_says_so(run: Run, csv: Path, tmp_path: Path) -> None:
+    done = run("train", "--data", csv, "--model", tmp_path / "m", *SETS, "--resume", "--json")
+    assert done.code == 0
+    assert "m.checkpoint: starting anew" in done.err.replace("\n", "")
+
+
+def test_a_warning_is_one_line_and_not_on_standard_output(run: Run, model: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        done = run("recommend", model, "--history", "i00=5", "--history", "new=5", "-k", "1", "--json")
+    assert done.json["rows"] == 1
+    assert done.err.startswith("conv4rec: 1 of 2 items of the history are not known")
+    assert done.err.count("\n") == 1

@@ -1,6 +1,7 @@
 """The command line: one thin file per command, and nothing here that Python could not do in three lines."""
 
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -41,10 +42,16 @@ def options(
     """One model for what users take and how they rate it, as probabilities."""
 
 
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    sys.stderr.write(f"conv4rec: {message}\n")
+
+
 def main() -> None:
-    """Run a command; an error of ours is one line on standard error and exit status 2."""
+    """Run a command; an error of ours is one line on standard error and exit status 2, a warning is one line."""
     try:
-        app()
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            app()
     except Conv4RecError as error:
         sys.stderr.write(f"conv4rec: {error}\n")
         sys.exit(2)

@@ -51,6 +51,8 @@ def fit_and_save(settings: "Config", parts: "Parts", model: Path, *, resume: boo
     from conv4rec.recommender import Conv4Rec
 
     checkpoint = model.with_name(model.name + ".checkpoint")
+    if resume and not checkpoint.exists():
+        Console(stderr=True).print(f"no checkpoint {checkpoint}: starting anew", highlight=False, markup=False)
     with ProgressBar(settings.train.epochs) as bar:
         fitted = Conv4Rec(settings)
         fitted.fit_split(parts.split, parts.known, listener=bar, checkpoint=checkpoint, resume=resume)
