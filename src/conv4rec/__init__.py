@@ -7,20 +7,24 @@ from conv4rec._version import __version__
 
 if TYPE_CHECKING:
     from conv4rec.config import Config
+    from conv4rec.data.parts import load_parts
     from conv4rec.data.ratings import Ratings
     from conv4rec.data.sources import load_ratings
     from conv4rec.data.split import given_split, split
     from conv4rec.evaluation import Report, evaluate
+    from conv4rec.progress import ProgressBar
     from conv4rec.recommender import Conv4Rec
 
 __all__ = [
     "Config",
     "Conv4Rec",
+    "ProgressBar",
     "Ratings",
     "Report",
     "__version__",
     "evaluate",
     "given_split",
+    "load_parts",
     "load_ratings",
     "split",
 ]
@@ -28,10 +32,12 @@ __all__ = [
 _HOMES = {
     "Config": "config",
     "Conv4Rec": "recommender",
+    "ProgressBar": "progress",
     "Ratings": "data.ratings",
     "Report": "evaluation",
     "evaluate": "evaluation",
     "given_split": "data.split",
+    "load_parts": "data.parts",
     "load_ratings": "data.sources",
     "split": "data.split",
 }
