@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conv4rec import vocabulary
+import conv4rec.ids
 from conv4rec.config import DataConfig
 from conv4rec.data.interactions import Interactions
 from conv4rec.data.ratings import Ratings
@@ -40,16 +40,16 @@ def by_index(ratings: Ratings) -> list[list[tuple[Any, str]]]:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.tuples(USERS, st.integers(0, 9), RATINGS), min_size=1), st.booleans())
 def test_index_space_holds_what_the_source_held(
-    monkeypatch: pytest.MonkeyPatch, rows: list[tuple[int, int, float | None]], in_threads: bool
+    monkeypatch: pytest.MonkeyPatch, rows: list[tuple[int, int, float | None]], one_by_one: bool
 ) -> None:
-    monkeypatch.setattr(vocabulary, "BLOCK", 1 if in_threads else 1 << 16)
+    monkeypatch.setattr(conv4rec.ids, "BLOCK", 1 if one_by_one else 1 << 16)
     columns = {"user": pl.Int64, "item": pl.Int64, "rating": pl.Float64}
     frame = pl.DataFrame(rows, schema=columns, orient="row")
     ratings = load_ratings(frame, config=DataConfig(keep="all"))
     assert by_index(ratings) == by_hand(ratings)
 
 
-def test_a_long_file_in_blocks_and_threads(tmp_path: Path) -> None:
+def test_a_long_file_in_blocks(tmp_path: Path) -> None:
     n_rows = 1_200_000
     frame = pl.DataFrame(
         {"user": pl.int_range(n_rows, eager=True) * 7 % 1009, "item": pl.int_range(n_rows, eager=True)}
