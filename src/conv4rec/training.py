@@ -218,8 +218,9 @@ class _Run:
 
     def _consume_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         hidden = torch.rand(len(batch.rows), device=self.device) < self.config.mask
-        logits = self.network.consumption(batch.keep(~hidden))  # (B, I)
-        targets = batch.keep(hidden)
+        asked = batch.keep(hidden).counts() > 0  # (B,) the others have no part in the loss
+        targets, history = batch.keep(hidden).only(asked), batch.keep(~hidden).only(asked)
+        logits = self.network.consumption(history)  # (users asked, I)
         return law.consume_loss(logits.float(), targets.rows, targets.items), hidden.sum()
 
     def _rating_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:

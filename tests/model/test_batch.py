@@ -37,3 +37,15 @@ def test_keep_takes_interactions_and_leaves_users() -> None:
     kept = batch.keep(torch.tensor([False, True, False]))
     assert listed(kept) == [(1, 3, 0)]
     assert kept.counts().tolist() == [0, 1, 0, 0, 0, 0]
+
+
+def test_only_takes_users_and_renumbers_them() -> None:
+    batch = Batch.of(make([(0, 1, 2), (1, 3, 0), (3, 2, 1), (3, 0, 0)]), CPU)
+    some = batch.only(torch.tensor([True, False, True, True, False, False]))
+    assert listed(some) == [(0, 1, 2), (2, 2, 1), (2, 0, 0)]
+    assert (some.n_rows, some.counts().tolist()) == (3, [1, 0, 2])
+
+
+def test_only_nobody() -> None:
+    nobody = Batch.of(make([(0, 1, 2)]), CPU).only(torch.zeros(6, dtype=torch.bool))
+    assert (listed(nobody), nobody.n_rows) == ([], 0)

@@ -30,6 +30,12 @@ class Batch(NamedTuple):
         """The interactions where `mask` (N,) is true; the users stay."""
         return Batch(self.rows[mask], self.items[mask], self.channels[mask], self.n_rows)
 
+    def only(self, users: Tensor) -> "Batch":
+        """The users where `users` (B,) is true, renumbered 0, 1, ... in their order."""
+        places = torch.cumsum(users, 0) - 1  # (B,)
+        kept = self.keep(users[self.rows])
+        return kept._replace(rows=places[kept.rows], n_rows=int(users.sum()))
+
     def counts(self) -> Tensor:
         """(B,) the number of interactions of every user."""
         return torch.bincount(self.rows, minlength=self.n_rows)
