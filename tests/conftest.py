@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import settings
 
 from conv4rec.config import Config, make_config
 from conv4rec.data.ratings import Ratings
@@ -14,6 +15,10 @@ from conv4rec.vocabulary import InteractionTypes
 
 if TYPE_CHECKING:
     from conv4rec.recommender import Conv4Rec
+
+
+settings.register_profile("conv4rec", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("conv4rec")
 
 
 @pytest.fixture(scope="session")
