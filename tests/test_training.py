@@ -25,6 +25,7 @@ from conv4rec.training import (
     make_optimizer,
     train,
 )
+from conv4rec.vocabulary import InteractionTypes
 
 Weights = dict[str, torch.Tensor]
 
@@ -143,6 +144,22 @@ def test_a_checkpoint_of_another_run_is_refused(setting: Setting, tmp_path: Path
     setting.run(setting.network(), epochs=2, checkpoint=tmp_path / "c")
     with pytest.raises(TrainingError, match="the checkpoint is of a run with other data or settings"):
         setting.run(setting.network(), epochs=2, seed=1, checkpoint=tmp_path / "c", resume=True)
+
+
+def test_a_checkpoint_of_another_network_is_refused(setting: Setting, tmp_path: Path) -> None:
+    setting.run(setting.network(), epochs=2, checkpoint=tmp_path / "c")
+    for change in ({"embedding_dim": 4}, {"dropout": 0.5}):
+        config = setting.config.model.model_copy(update=change)
+        other = Network(config, Statistics.of(setting.train, setting.types))
+        with pytest.raises(TrainingError, match="the checkpoint is of a run with other data or settings"):
+            setting.run(other, epochs=2, checkpoint=tmp_path / "c", resume=True)
+
+
+def test_a_figure_that_the_data_do_not_define_cannot_be_monitored(checkerboard: Ratings, small_config: Config) -> None:
+    events = InteractionTypes.of((), rated=(), unrated=(None,))
+    clicks = Setting(Ratings(checkerboard.frame.drop("rating"), events), small_config)
+    with pytest.raises(TrainingError, match=r"train.monitor = rmse: not defined on these data; expected ndcg@20"):
+        clicks.run(clicks.network(), epochs=1, monitor="rmse")
 
 
 def test_without_resume_a_checkpoint_is_written_over(setting: Setting, tmp_path: Path) -> None:

@@ -245,9 +245,13 @@ class _Run:
         return evaluate(predictor, self.validation.history, self.validation.targets, settings).metrics
 
     def _is_best(self, epoch: Epoch) -> bool:
+        name = self.config.monitor
+        if epoch.validation and name not in epoch.validation:
+            raise TrainingError(
+                f"train.monitor = {name}: not defined on these data; expected {', '.join(epoch.validation)}"
+            )
         if not epoch.validation or self.best_epoch == 0:
             return True
-        name = self.config.monitor
         now, before = epoch.validation[name], self.epochs[self.best_epoch - 1].validation[name]
         return now > before if name in HIGHER_IS_BETTER else now < before
 
@@ -255,8 +259,9 @@ class _Run:
         return {name: value.detach().cpu().clone() for name, value in self.network.state_dict().items()}
 
     def _fingerprint(self) -> str:
-        fixed = self.config.model_dump(exclude={"device"})
-        return f"{self.data.fingerprint} with {fixed}"
+        held_out = "none" if self.validation is None else self.validation.targets.fingerprint()
+        settings = self.config.model_dump(exclude={"device"}) | self.network.config.model_dump()
+        return f"data {self.data.fingerprint}, validation {held_out}, settings {settings}"
 
     def _precision(self) -> torch.autocast:
         wanted, on_cuda = self.config.precision, self.device.type == "cuda"

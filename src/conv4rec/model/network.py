@@ -157,5 +157,6 @@ class Network(nn.Module):
 
     def __init__(self, config: ModelConfig, statistics: Statistics) -> None:
         super().__init__()
+        self.config = config
         self.consumption = ConsumptionPath(config, statistics)
         self.rating = RatingPath(config, statistics) if statistics.n_types > 1 else None
