@@ -55,4 +55,6 @@ def test_queries_that_have_no_answer() -> None:
         ids.indices(["x"])
     with pytest.raises(DataError, match="user ids must be all integers or all strings; got 1 and 'a'"):
         ids.find([1, "a"])
+    with pytest.raises(DataError, match="user id missing in row 1: expected an id in every row"):
+        ids.find(pl.Series([1, None]))
     assert ids.find([]).tolist() == []

@@ -223,6 +223,13 @@ EMPTY: dict[int | str, float | None] = {}
         (lambda m: m.recommend_for({"i00": 7.0}), DataError, "rating 7 is none of the interaction types 1, 2, 3, 4, 5"),
         (lambda m: m.recommend_for({"i00": "x"}), DataError, "history: a rating is not a number"),
         (lambda m: m.recommend_for({"i00": 5.0, 3: 1.0}), DataError, "item ids must be all integers or all strings"),
+        (lambda m: m.recommend_for(pd.DataFrame({"item_id": ["i00", 3]})), DataError, "history: .*one type each"),
+        (lambda m: m.predict([(100, "i00"), ("x", "i00")]), DataError, "user ids must be all integers or all strings"),
+        (
+            lambda m: m.recommend_for(pl.DataFrame({"item_id": ["i00"], "rating": ["good"]})),
+            DataError,
+            "history: column rating is String; expected numbers",
+        ),
         (lambda m: m.recommend_for([3]), DataError, "item ids are strings here; got 3"),
         (
             lambda m: m.recommend_for(pl.DataFrame({"x": [1]})),

@@ -8,8 +8,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from conv4rec.data.frames import to_polars
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import DataError, QueryError
+from conv4rec.ids import as_series
 from conv4rec.vocabulary import Vocabulary
 
 
@@ -56,21 +58,16 @@ def read_history(history: History, vocabulary: Vocabulary) -> tuple[pl.Series, I
 
 def _as_frame(history: History) -> pl.DataFrame:
     if isinstance(history, Mapping):
-        return pl.DataFrame({"item_id": _ids(history), "rating": _ratings(list(history.values()))})
+        return pl.DataFrame({"item_id": as_series(history, "item"), "rating": _ratings(list(history.values()))})
     if hasattr(history, "__arrow_c_stream__"):
-        frame = pl.DataFrame(history)
+        frame = to_polars(history, "history")
         if "item_id" not in frame.columns:
             raise DataError(f"history: column item_id is missing; it has {', '.join(frame.columns)}")
+        kind = frame.schema.get("rating", pl.Null())
+        if not kind.is_numeric() and kind != pl.Null:
+            raise DataError(f"history: column rating is {kind}; expected numbers")
         return frame
-    return pl.DataFrame({"item_id": _ids(history)})
-
-
-def _ids(items: Iterable[int | str]) -> pl.Series:
-    listed = [item.item() if isinstance(item, np.generic) else item for item in items]
-    kinds = {type(item) for item in listed}
-    if len(kinds) > 1 or not kinds <= {int, str}:
-        raise DataError(f"history: item ids must be all integers or all strings; got {listed[:3]!r}")
-    return pl.Series("item_id", listed)
+    return pl.DataFrame({"item_id": as_series(history, "item")})
 
 
 def _ratings(values: list[float | None]) -> pl.Series:

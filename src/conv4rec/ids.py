@@ -35,10 +35,6 @@ class Ids:
     @classmethod
     def fit(cls, series: pl.Series, *, kind: str) -> "Ids":
         """Collect the distinct ids of a column. `kind` is "user" or "item", for messages."""
-        if series.null_count():
-            raise DataError(
-                f"{kind} id missing in row {int(series.is_null().arg_max() or 0)}: expected an id in every row"
-            )
         return cls(_distinct(_canonical(series, kind)).rename(f"{kind}_id"), kind)
 
     def __len__(self) -> int:
@@ -50,7 +46,7 @@ class Ids:
 
     def find(self, ids: pl.Series | Iterable[object]) -> NDArray[np.int32]:
         """The index of every id, (N,); -1 for an id that is not here. Ids of the wrong type raise DataError."""
-        series = _as_series(ids, self.kind)
+        series = as_series(ids, self.kind)
         if len(series) == 0:
             return np.empty(0, dtype=np.int32)
         query = _canonical(series, self.kind)
@@ -61,7 +57,7 @@ class Ids:
 
     def indices(self, ids: pl.Series | Iterable[object]) -> NDArray[np.int32]:
         """Like `find`, but an id that is not here raises UnknownIdError naming it."""
-        series = _as_series(ids, self.kind)
+        series = as_series(ids, self.kind)
         found = self.find(series)
         if found.min(initial=0) < 0:
             missing = series.filter(pl.Series(found < 0)).unique(maintain_order=True)
@@ -118,7 +114,8 @@ def _distinct(ids: pl.Series) -> pl.Series:
     return pl.Series(np.flatnonzero(seen) + low, dtype=pl.Int64)
 
 
-def _as_series(ids: pl.Series | Iterable[object], kind: str) -> pl.Series:
+def as_series(ids: pl.Series | Iterable[object], kind: str) -> pl.Series:
+    """Ids as a column; DataError for a list that mixes integers and strings, or holds anything else."""
     if isinstance(ids, pl.Series):
         return ids
     listed = [i.item() if isinstance(i, np.generic) else i for i in ids]
@@ -132,6 +129,9 @@ def _as_series(ids: pl.Series | Iterable[object], kind: str) -> pl.Series:
 
 
 def _canonical(series: pl.Series, kind: str) -> pl.Series:
+    """Ids as Int64 or String, none of them missing."""
+    if series.null_count():
+        raise DataError(f"{kind} id missing in row {series.is_null().arg_max()}: expected an id in every row")
     if series.dtype == pl.Int64 or series.dtype == pl.String:
         return series
     if series.dtype.is_integer():

@@ -8,8 +8,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from conv4rec.data.frames import to_polars
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import DataError, QueryError
+from conv4rec.ids import as_series
 from conv4rec.metrics.ranking import top_k
 from conv4rec.predictions import Predictor, default_like, users_per_batch
 from conv4rec.ranking import Scorer, choose_scorer
@@ -117,10 +119,10 @@ def listed(ids: ListOfIds) -> list[Any] | pl.Series:
 
 def _pairs_frame(pairs: Any) -> pl.DataFrame:
     if not hasattr(pairs, "__arrow_c_stream__"):
-        listed = list(pairs)
-        columns = zip(*listed, strict=True) if listed else ((), ())
-        return pl.DataFrame({name: list(ids) for name, ids in zip(("user_id", "item_id"), columns, strict=True)})
-    frame = pl.DataFrame(pairs)
+        pairs = list(pairs)
+        users, items = zip(*pairs, strict=True) if pairs else ((), ())
+        return pl.DataFrame({"user_id": as_series(users, "user"), "item_id": as_series(items, "item")})
+    frame = to_polars(pairs, "pairs")
     missing = {"user_id", "item_id"} - set(frame.columns)
     if missing:
         raise DataError(f"pairs: no column {' and '.join(sorted(missing))}; found {', '.join(frame.columns)}")

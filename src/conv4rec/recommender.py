@@ -225,14 +225,14 @@ class Conv4Rec:
         return self._fitted.predictor
 
     def history_of(self, user_id: int | str) -> pl.DataFrame:
-        """What the model knows of a user: `item_id`, `type` or `rating` as text, and `title` where known."""
+        """What the model knows of a user: `item_id`, `rating`, `type`, null where not known, and `title`."""
         state = self._fitted
         mine = self._known_histories().select(state.vocabulary.users.indices([user_id]))
-        every = (*state.vocabulary.types.outcomes, *state.vocabulary.types.partial)
+        kinds = [state.vocabulary.types.channels[channel] for channel in mine.channels]
         columns = {
             "item_id": state.vocabulary.items.take(mine.items),
-            "rating": pl.Series([every[c].rating for c in mine.channels], dtype=pl.Float64),
-            "type": pl.Series([every[c].name for c in mine.channels], dtype=pl.String),
+            "rating": pl.Series([kind.rating for kind in kinds], dtype=pl.Float64),
+            "type": pl.Series([kind.name for kind in kinds], dtype=pl.String),
         }
         return with_titles(pl.DataFrame(columns), state.items)
 

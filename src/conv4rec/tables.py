@@ -4,17 +4,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from conv4rec.predictions import Predictions, default_like, expected_rating, p_like, rating_marginal
+from conv4rec.predictions import Predictions, expected_rating, p_like, rating_marginal
 from conv4rec.vocabulary import InteractionTypes
 
 
 def law_columns(
-    predictions: Predictions, rows: NDArray[np.integer], items: NDArray[np.integer], like: float | None
+    predictions: Predictions, rows: NDArray[np.integer], items: NDArray[np.integer], like: float
 ) -> dict[str, NDArray[np.floating]]:
     """Columns for N pairs of a row of the batch and an item.
 
     `p_consume`; `p_type_<name>` where types have names; and where there are ratings `p_rating_<value>`,
-    `expected_rating`, `p_like` (a rating of `like` or more; None: see `default_like`).
+    `expected_rating`, `p_like` (a rating of `like` or more).
     """
     types = predictions.types
     columns: dict[str, NDArray[np.floating]] = {"p_consume": np.exp(predictions.log_p_consume[rows, items])}
@@ -28,13 +28,13 @@ def law_columns(
 
 
 def _rating_columns(
-    p_rating: NDArray[np.floating], types: InteractionTypes, like: float | None
+    p_rating: NDArray[np.floating], types: InteractionTypes, like: float
 ) -> dict[str, NDArray[np.floating]]:
     named = zip(types.rating_values, p_rating.T, strict=True)
     return {
         **{f"p_rating_{value:g}": column for value, column in named},
         "expected_rating": expected_rating(p_rating, types),
-        "p_like": p_like(p_rating, types, default_like(types) if like is None else like),
+        "p_like": p_like(p_rating, types, like),
     }
 
 

@@ -218,9 +218,10 @@ class _Run:
 
     def _consume_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         hidden = torch.rand(len(batch.rows), device=self.device) < self.config.mask
-        asked = batch.keep(hidden).counts() > 0  # (B,) the others have no part in the loss
-        targets, history = batch.keep(hidden).only(asked), batch.keep(~hidden).only(asked)
-        logits = self.network.consumption(history)  # (users asked, I)
+        targets = batch.keep(hidden)
+        asked = targets.counts() > 0  # (B,) the others have no part in the loss
+        targets = targets.only(asked)
+        logits = self.network.consumption(batch.keep(~hidden).only(asked))  # (users asked, I)
         return law.consume_loss(logits.float(), targets.rows, targets.items), hidden.sum()
 
     def _rating_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -64,14 +64,19 @@ class InteractionTypes:
         return cls(tuple(outcomes), tuple(InteractionType(name) for name in rated))
 
     @property
+    def channels(self) -> tuple[InteractionType, ...]:
+        """What each channel of the input means: the outcomes, then the partial types."""
+        return (*self.outcomes, *self.partial)
+
+    @property
     def n_types(self) -> int:
         """L, the number of outcomes of the law."""
         return len(self.outcomes)
 
     @property
     def n_channels(self) -> int:
-        """The number of channels of the input: the outcomes, then the partial types."""
-        return len(self.outcomes) + len(self.partial)
+        """K, the number of channels of the input."""
+        return len(self.channels)
 
     @cached_property
     def rating_values(self) -> NDArray[np.float64]:
@@ -86,8 +91,7 @@ class InteractionTypes:
     @cached_property
     def channel_ratings(self) -> NDArray[np.float64]:
         """The rating of every channel, (n_channels,); NaN where it has none."""
-        every = (*self.outcomes, *self.partial)
-        return np.array([np.nan if t.rating is None else t.rating for t in every], dtype=np.float64)
+        return np.array([np.nan if t.rating is None else t.rating for t in self.channels], dtype=np.float64)
 
     @cached_property
     def covers(self) -> NDArray[np.bool_]:
@@ -103,11 +107,11 @@ class InteractionTypes:
 
     @cached_property
     def _channel_of(self) -> dict[tuple[str | None, float | None], int]:
-        return {(t.name, t.rating): c for c, t in enumerate((*self.outcomes, *self.partial))}
+        return {(t.name, t.rating): c for c, t in enumerate(self.channels)}
 
     @cached_property
     def _names(self) -> tuple[str | None, ...]:
-        return tuple(dict.fromkeys(t.name for t in (*self.outcomes, *self.partial)))
+        return tuple(dict.fromkeys(t.name for t in self.channels))
 
     @cached_property
     def _channel_table(self) -> NDArray[np.int16]:
@@ -174,7 +178,7 @@ class InteractionTypes:
         value = None if rating is None else rating[row]
         kind = None if name is None else name[row]
         met = f"{'' if kind is None else f'type {kind!r} with '}rating {'missing' if value is None else f'{value:g}'}"
-        known = ", ".join(t.label for t in (*self.outcomes, *self.partial))
+        known = ", ".join(t.label for t in self.channels)
         return DataError(f"row {row}: {met} is none of the interaction types {known}")
 
 

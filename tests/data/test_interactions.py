@@ -10,26 +10,26 @@ from conv4rec.data.interactions import Interactions
 from conv4rec.data.ratings import Ratings
 from conv4rec.errors import UnknownIdError
 from conv4rec.vocabulary import InteractionTypes
+from tests.triples import Triples, make_interactions
 
 TRIPLES = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 4), st.integers(0, 3)))
 
 
-def make(triples: list[tuple[int, int, int]]) -> Interactions:
-    users, items, channels = np.array(triples, dtype=np.int32).reshape(-1, 3).T
-    return Interactions.from_triples(users, items, channels.astype(np.uint8), n_users=7, n_items=5)
+def make(triples: Triples) -> Interactions:
+    return make_interactions(triples, n_users=7, n_items=5)
 
 
-def back(x: Interactions) -> list[tuple[int, int, int]]:
+def back(x: Interactions) -> Triples:
     return list(zip(x.users.tolist(), x.items.tolist(), x.channels.tolist(), strict=True))
 
 
 @given(TRIPLES)
-def test_triples_are_grouped_by_user_in_their_order(triples: list[tuple[int, int, int]]) -> None:
+def test_triples_are_grouped_by_user_in_their_order(triples: Triples) -> None:
     assert back(make(triples)) == sorted(triples, key=lambda t: t[0])
 
 
 @given(TRIPLES, st.lists(st.integers(0, 6)))
-def test_select_takes_whole_users(triples: list[tuple[int, int, int]], users: list[int]) -> None:
+def test_select_takes_whole_users(triples: Triples, users: list[int]) -> None:
     expected = [(row, i, c) for row, u in enumerate(users) for v, i, c in triples if v == u]
     selected = make(triples).select(np.array(users, dtype=np.int64))
     assert back(selected) == expected
@@ -37,7 +37,7 @@ def test_select_takes_whole_users(triples: list[tuple[int, int, int]], users: li
 
 
 @given(TRIPLES, st.integers(1, 9))
-def test_batches_are_all_users_once(triples: list[tuple[int, int, int]], size: int) -> None:
+def test_batches_are_all_users_once(triples: Triples, size: int) -> None:
     x = make(triples)
     together = [(users[u], i, c) for users, batch in x.batches(size) for u, i, c in back(batch)]
     assert together == back(x)

@@ -7,24 +7,22 @@ from hypothesis import strategies as st
 
 from conv4rec.data.interactions import Interactions
 from conv4rec.model.batch import Batch, Resident
+from tests.triples import Triples, make_interactions
 
 CPU = torch.device("cpu")
 TRIPLES = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3), st.integers(0, 2)))
 
 
-def make(triples: list[tuple[int, int, int]]) -> Interactions:
-    users, items, channels = np.array(triples, dtype=np.int32).reshape(-1, 3).T
-    return Interactions.from_triples(users, items, channels.astype(np.uint8), n_users=6, n_items=4)
+def make(triples: Triples) -> Interactions:
+    return make_interactions(triples, n_users=6, n_items=4)
 
 
-def listed(batch: Batch) -> list[tuple[int, int, int]]:
+def listed(batch: Batch) -> Triples:
     return list(zip(batch.rows.tolist(), batch.items.tolist(), batch.channels.tolist(), strict=True))
 
 
 @given(TRIPLES, st.permutations(range(6)), st.integers(1, 6))
-def test_a_batch_on_the_device_is_the_selection_of_its_users(
-    triples: list[tuple[int, int, int]], order: list[int], size: int
-) -> None:
+def test_a_batch_on_the_device_is_the_selection_of_its_users(triples: Triples, order: list[int], size: int) -> None:
     x, users = make(triples), order[:size]
     batch = Resident.of(x, CPU).batch(torch.tensor(users))
     assert listed(batch) == listed(Batch.of(x.select(np.array(users)), CPU))

@@ -7,13 +7,13 @@ import torch
 from conv4rec.data.interactions import Interactions
 from conv4rec.model.statistics import ITEM_PRIOR, MEAN_PRIOR, Statistics
 from conv4rec.vocabulary import InteractionTypes
+from tests.triples import Triples, make_interactions
 
 TYPES = InteractionTypes.of([1, 3])  # channels: 1, 3, unrated
 
 
-def make(triples: list[tuple[int, int, int]], n_users: int = 2, n_items: int = 3) -> Interactions:
-    users, items, channels = np.array(triples, dtype=np.int32).reshape(-1, 3).T
-    return Interactions.from_triples(users, items, channels.astype(np.uint8), n_users=n_users, n_items=n_items)
+def make(triples: Triples, n_users: int = 2, n_items: int = 3) -> Interactions:
+    return make_interactions(triples, n_users=n_users, n_items=n_items)
 
 
 def test_by_hand() -> None:

@@ -7,13 +7,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from conv4rec.cli.output import download_bar
 from conv4rec.cli.train import fit_and_save
 from conv4rec.errors import DatasetNotFoundError
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from conv4rec.data.ratings import Ratings
+    from conv4rec.config import Config
+    from conv4rec.data.parts import Parts
     from conv4rec.evaluation import Report
     from conv4rec.recommender import Conv4Rec
 
@@ -30,22 +32,19 @@ def demo(
     from conv4rec.baselines import MostPopular
     from conv4rec.config import Config
     from conv4rec.data.interactions import Interactions
-    from conv4rec.data.parts import Parts
-    from conv4rec.data.split import split
     from conv4rec.evaluation import evaluate
 
     console, settings = Console(record=svg is not None), Config()
-    ratings = _ratings(data, console)
-    parts = split(ratings, settings.split)
-    size = f"{len(ratings):,} ratings of {ratings.n_users:,} users and {ratings.n_items:,} items"
-    console.print(size, highlight=False)
-    console.print(parts.recipe, style="dim", highlight=False)
-    fitted = fit_and_save(settings, Parts(parts, ratings), model)
+    parts = _load(data, settings, console)
+    known, held_out = parts.known, parts.split.test
+    assert held_out is not None  # noqa: S101 - the default split has a test part
+    console.print(f"{len(known):,} ratings of {known.n_users:,} users and {known.n_items:,} items", highlight=False)
+    console.print(parts.split.recipe, style="dim", highlight=False)
+    fitted = fit_and_save(settings, parts, model)
     vocabulary = fitted.vocabulary
-    assert parts.test is not None  # noqa: S101 - the default split has a test part
-    history, targets = (Interactions.from_ratings(r, vocabulary) for r in (parts.test.history, parts.test.targets))
-    popular = MostPopular.fit(Interactions.from_ratings(parts.train, vocabulary), vocabulary.types)
-    _tell_figures(console, fitted.evaluate(parts.test), evaluate(popular, history, targets))
+    history, targets = (Interactions.from_ratings(r, vocabulary) for r in (held_out.history, held_out.targets))
+    popular = MostPopular.fit(Interactions.from_ratings(parts.split.train, vocabulary), vocabulary.types)
+    _tell_figures(console, fitted.evaluate(held_out), evaluate(popular, history, targets))
     _tell_user(console, fitted, k)
     console.print(
         f"\nSaved to [bold]{model}[/bold]. Next: conv4rec recommend {model} --help", soft_wrap=True, highlight=False
@@ -54,19 +53,21 @@ def demo(
         console.save_svg(str(svg), title="make demo")
 
 
-def _ratings(data: str | None, console: Console) -> "Ratings":
-    from conv4rec.data.sources import load_ratings
+def _load(data: str | None, settings: "Config", console: Console) -> "Parts":
+    from conv4rec.data.parts import load_parts
 
-    if data is not None:
-        return load_ratings(data)
-    try:
-        ratings = load_ratings("ml-100k")
-        console.print("[bold]Training on MovieLens 100K[/bold]: real ratings of films.")
-    except DatasetNotFoundError as error:
-        console.print(f"[yellow]{error}[/yellow]", highlight=False)
-        console.print("[bold]Training on the built-in simulator[/bold]: ratings that were made, not given by people.")
-        ratings = load_ratings("simulated")
-    return ratings
+    with download_bar() as progress:
+        if data is not None:
+            return load_parts(data, settings, progress=progress)
+        try:
+            parts = load_parts("ml-100k", settings, progress=progress)
+        except DatasetNotFoundError as error:
+            console.print(f"[yellow]{error}[/yellow]", highlight=False)
+            told = "[bold]Training on the built-in simulator[/bold]: ratings that were made, not given by people."
+            console.print(told)
+            return load_parts("simulated", settings)
+    console.print("[bold]Training on MovieLens 100K[/bold]: real ratings of films.")
+    return parts
 
 
 def _tell_figures(console: Console, ours: "Report", popular: "Report") -> None:
@@ -90,11 +91,12 @@ def _tell_user(console: Console, fitted: "Conv4Rec", k: int) -> None:
     console.print(f"\n[bold]User {user}[/bold], {history.height} ratings. Favourites:", highlight=False)
     for row in history.head(k).iter_rows(named=True):
         console.print(f"  {_stars(row['rating'])}  {_name(row)}", highlight=False)
-    _tell_list(console, "Would take next (p_consume)", fitted.recommend([user], k), "p_consume")
+    taken = fitted.recommend([user], k)
+    _tell_list(console, "Would take next (p_consume)", taken, "p_consume")
     if state.types.n_levels:
         table = fitted.recommend([user], k, rank_by="rating")
         _tell_list(console, "Would rate highest (expected rating)", table, "expected_rating")
-        _tell_law(console, fitted.recommend([user], 1), fitted)
+        _tell_law(console, taken, fitted)
 
 
 def _typical_user(fitted: "Conv4Rec") -> int | str:

@@ -50,12 +50,16 @@ def print_table(frame: "pl.DataFrame") -> None:
     Console().print(table)
 
 
+def check_suffix(path: Path | None) -> None:
+    """Refuse, before any work, a file to write whose suffix is not known."""
+    if path is not None and path.suffix not in WRITERS:
+        raise QueryError(f"{path}: expected a name that ends in {', '.join(WRITERS)}")
+
+
 def write_frame(frame: "pl.DataFrame", path: Path) -> None:
-    """Write by the suffix of the path, whole or not at all; QueryError for a suffix that is not known."""
+    """Write by the suffix of the path, whole or not at all; see `check_suffix`."""
     from conv4rec.atomic import write_atomically
 
-    if path.suffix not in WRITERS:
-        raise QueryError(f"{path}: expected a name that ends in {', '.join(WRITERS)}")
     write_atomically(path, getattr(frame, WRITERS[path.suffix]))
 
 

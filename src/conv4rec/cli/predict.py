@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from conv4rec.cli import options
-from conv4rec.cli.output import give_frame
+from conv4rec.cli.output import check_suffix, give_frame
 from conv4rec.errors import QueryError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def predict(
 
     if (pairs is None) == (user is None and item is None):
         raise QueryError("predict: expected --pairs, or --user and --item")
+    check_suffix(out)
     fitted = Conv4Rec.load(model)
     if pairs is not None:
         settings = fitted.config.data.model_copy(update={"keep": "all"})

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from conv4rec.cli import options
-from conv4rec.cli.output import give_frame
+from conv4rec.cli.output import check_suffix, give_frame
 from conv4rec.errors import QueryError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def recommend(
 
     if sum(map(bool, (user, all_users, history))) != 1:
         raise QueryError("recommend: expected one of --user, --all-users and --history")
+    check_suffix(out)
     fitted = Conv4Rec.load(model)
     allowed = None if candidate is None else options.parse_ids(candidate, fitted.vocabulary.items)
     choices: dict[str, Any] = {"rank_by": rank_by, "candidates": allowed, "like": like}
