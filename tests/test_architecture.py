@@ -27,9 +27,11 @@ LEVELS = {
     "history": 6,
     "training": 7,
     "queries": 7,
+    "records": 7,
     "progress": 8,
     "recommender": 8,
-    "cli": 9,
+    "compare": 9,
+    "cli": 10,
 }
 
 

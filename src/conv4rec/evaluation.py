@@ -29,6 +29,8 @@ class Report:
     metrics: dict[str, float]
     counts: dict[str, int]
     notes: tuple[str, ...] = ()
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    replicates: dict[str, NDArray[np.float64]] = field(default_factory=dict, repr=False, compare=False)
 
 
 def evaluate(

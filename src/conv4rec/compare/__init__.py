@@ -1,0 +1,1 @@
+"""Peers and our model, on the same split, in the same run."""

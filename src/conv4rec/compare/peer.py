@@ -1,0 +1,95 @@
+"""The seam of a comparison: what is fitted, on what, and what it may claim."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conv4rec.config import Config
+from conv4rec.data.interactions import Interactions
+from conv4rec.predictions import Predictions
+from conv4rec.training import Validation
+from conv4rec.vocabulary import InteractionTypes
+
+Claim = Literal["consume", "rating"]
+Params = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a model may learn from. Nothing of the test part is here.
+
+    Attributes:
+        types: the interaction types.
+        train: what the weights are fitted on.
+        validation: decides hyper-parameters, epochs and scalars.
+        known: train and validation together: what is known of the users when the test is asked. A model with
+            parameters per user, which cannot be given a history, may learn them from it once all else is chosen.
+        seed: of everything random.
+        config: the settings of our own model.
+    """
+
+    types: InteractionTypes
+    train: Interactions
+    validation: Validation
+    known: Interactions
+    seed: int = 0
+    config: Config = Config()
+
+
+class Fitted(Protocol):
+    """A fitted model."""
+
+    @property
+    def claims(self) -> frozenset[Claim]:
+        """Which parts of `Predictions` it stands for; the other is a placeholder that is not evaluated."""
+        ...
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of everything it keeps, in bytes."""
+        ...
+
+    def predict(self, users: NDArray[np.intp], histories: Interactions) -> Predictions:
+        """The law of users (indices, as in `Task.train`), given their histories, row for row."""
+        ...
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One hyper-parameter to search: `low` to `high` (on a logarithmic scale where `log`), or one of `choices`."""
+
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+    integer: bool = False
+    choices: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A model that can be compared.
+
+    Attributes:
+        name: as typed on the command line, such as `ease`.
+        about: what it is, and its source, in a line.
+        package: the distribution that must be installed; None: ours.
+        claims: what it predicts.
+        fit: from a task and hyper-parameters to a fitted model.
+        defaults: hyper-parameters that are used where none are searched.
+        space: what may be searched.
+        monitor: the validation figure that chooses among hyper-parameters.
+        new_users: whether it can predict users that it was not fitted on.
+    """
+
+    name: str
+    about: str
+    package: str | None
+    claims: frozenset[Claim]
+    fit: Callable[[Task, Params], Fitted]
+    defaults: Params = field(default_factory=dict)
+    space: Mapping[str, Setting] = field(default_factory=dict)
+    monitor: str = "ndcg@20"
+    new_users: bool = True
