@@ -36,7 +36,7 @@ class Task:
     validation: Validation
     known: Interactions
     seed: int = 0
-    config: Config = Config()
+    config: Config = field(default_factory=Config)
 
 
 class Fitted(Protocol):
