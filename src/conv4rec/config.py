@@ -120,6 +120,16 @@ class EvaluateConfig(Section):
 
     k: tuple[Positive, ...] = (5, 10, 20)
     """List lengths of the ranking metrics."""
+    relevant: float | None = None
+    """The lowest rating that counts as relevant in the ranking. None: every held-out interaction counts."""
+    like: float | None = None
+    """The lowest rating that counts as liked. None: the lowest in the upper quarter of the scale."""
+    bootstrap: Annotated[int, Field(ge=0)] = 1000
+    """Replicates behind the confidence intervals, users drawn with replacement; 0: no intervals."""
+    confidence: Fraction = 0.95
+    """Level of the confidence intervals."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the replicates: the same for two models gives them the same users, which pairs them."""
     memory_mb: Positive = 512
     """Upper limit on scoring memory, MiB; sets how many users are scored at once."""
 

@@ -17,8 +17,6 @@ from conv4rec.atomic import write_atomically
 from conv4rec.errors import DataError
 from conv4rec.evaluation import Report
 
-SCHEMA_VERSION = 1
-
 
 class Part(BaseModel):
     """A piece of a record; a field that does not exist is an error."""
@@ -129,7 +127,7 @@ class Epoch(Part):
 class Record(Part):
     """One model on one recipe of one data set with one seed."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     model: str
     data: str
     recipe: str
