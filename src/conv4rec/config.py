@@ -54,15 +54,17 @@ class DataConfig(Section):
 class SplitConfig(Section):
     """How interactions are divided into train, validation and test."""
 
-    recipe: Literal["random", "user", "time", "leave-last-out", "given"] = "random"
-    """random: each interaction; user: whole users; time: one cut for all; leave-last-out: each user's last two;
-    given: as the publisher of a named data set divides it."""
+    recipe: Literal["random", "user", "time", "rolling", "leave-last-out", "given"] = "random"
+    """random: each interaction; user: whole users; time: one cut for all; rolling: one cut for all, moved forward in
+    time; leave-last-out: each user's last two; given: as the publisher of a named data set divides it."""
     validation: Fraction = 0.1
     """Share of the interactions (of the users, for `user`) that go to validation; not used by leave-last-out."""
     test: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
-    """Share that goes to test; 0 makes no test part; not used by leave-last-out."""
+    """Share that goes to test, of each window for `rolling`; 0 makes no test part; not used by leave-last-out."""
     fold_in: Fraction = 0.8
     """For `user`: the share of a held-out user's interactions that is given as history."""
+    windows: Positive = 3
+    """For `rolling`: how many test parts, one after the other in time; the last one is the test part of `time`."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the split."""
 
@@ -158,6 +160,14 @@ def make_config(settings: Mapping[str, Any]) -> Config:
         return Config.model_validate(settings)
     except ValidationError as error:
         raise ConfigError(_first_fault(error)) from None
+
+
+def override(config: Config, overrides: Sequence[str]) -> Config:
+    """These settings, changed by `section.field=value` overrides, the later winning."""
+    settings = config.model_dump()
+    for each in overrides:
+        _set(settings, each)
+    return make_config(settings)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
