@@ -1,7 +1,11 @@
-"""A predictor against held-out interactions: batches of users in, a report out."""
+"""A predictor against held-out interactions: batches of users in, a report with intervals out."""
 
-from collections.abc import Callable, Iterable
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +13,19 @@ from numpy.typing import NDArray
 from conv4rec.config import EvaluateConfig
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import DataError
-from conv4rec.metrics.ranking import find_hits, mark_listed, mrr_at, ndcg_at, recall_at, top_k
-from conv4rec.metrics.rating import rating_errors, type_nll
+from conv4rec.metrics import calibration
+from conv4rec.metrics.bootstrap import Totals, Weights, interval
+from conv4rec.metrics.catalogue import Catalogue, Exposure
+from conv4rec.metrics.denominators import notes
+from conv4rec.metrics.measures import Array, Batch, Measured, Plan, curves, figures, measure
 from conv4rec.predictions import Predictions, Predictor, users_per_batch
 from conv4rec.vocabulary import InteractionTypes
+
+Claim = Literal["consume", "rating"]
+Predict = Callable[[NDArray[np.intp], Interactions], Predictions]
+BOTH: frozenset[Claim] = frozenset(("consume", "rating"))
+CENTRED = ("coverage@", "gini@", "auc_like")
+"""Metrics whose replicates lie beside their value: fewer users are drawn and cover fewer items; bins are coarser."""
 
 
 @dataclass(frozen=True)
@@ -20,147 +33,170 @@ class Report:
     """What was measured, on how many users and interactions, and what each figure was divided by.
 
     Attributes:
-        metrics: `ndcg@k`, `recall@k`, `mrr@k` and `coverage@k` for every k, `rmse` and `mae` in the units of the
-            ratings, `nll`, `nll_consume` and `nll_rating` in nats. A metric that the data leave undefined is absent.
+        metrics: for every k `ndcg`, `recall`, `precision`, `map`, `mrr`, `hit_rate`, `coverage`, `gini`, `popularity`,
+            `novelty`, `diversity` and `ndcg_like`, as `ndcg@10`; `auc`; `rmse` and `mae` in the units of the ratings,
+            `rps`, `accuracy`; `nll`, `nll_consume` and `nll_rating` in nats; `ece_like`, `brier_like`, `auc_like`,
+            `ece_consume`, `brier_consume`. A metric that the data leave undefined is absent.
         counts: `users` scored, `users_without_targets`, `users_ranked`, `interactions`, `rated_interactions`.
-        notes: the denominators, and what is absent and why, one sentence each.
+        notes: the relevance rule, the denominators, and what is absent and why, one sentence each.
+        intervals: confidence interval of a metric, by bootstrap over users.
+        replicates: (n,) values of a metric on users drawn again; two reports on the same users, with the same seed, are
+            paired replicate by replicate.
+        curves: rows behind pictures, with the fields of `records.Curves`.
     """
 
     metrics: dict[str, float]
     counts: dict[str, int]
     notes: tuple[str, ...] = ()
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
-    replicates: dict[str, NDArray[np.float64]] = field(default_factory=dict, repr=False, compare=False)
+    replicates: dict[str, Array] = field(default_factory=dict, repr=False, compare=False)
+    curves: dict[str, list[dict[str, float]]] = field(default_factory=dict, repr=False)
 
 
 def evaluate(
-    predictor: Predictor, history: Interactions, targets: Interactions, config: EvaluateConfig | None = None
+    predictor: Predictor,
+    history: Interactions,
+    targets: Interactions,
+    config: EvaluateConfig | None = None,
+    *,
+    reference: Interactions | None = None,
 ) -> Report:
     """Predict every user who has targets from their history, and compare.
 
-    `history` and `targets` share users and items. The ranking leaves out what is in the history; targets that are
-    also in the history therefore count for the likelihood and the ratings but not as relevant items. The figures do
+    `history` and `targets` share users and items. The ranking is over the whole catalogue and leaves out what is in the
+    history; targets that are also in the history therefore count for the likelihood and the ratings but not as relevant
+    items. Popularity, novelty and diversity are counted in `reference`, the history where it is None. The figures do
     not depend on the order of the users, nor on the batch size but for rounding; memory does not grow with the
-    number of users. Raises DataError where there is no target or the two tables do not fit.
+    number of users. Raises DataError where there is no target or the tables do not fit.
     """
-    return evaluate_by_user(lambda _, known: predictor.predict(known), predictor.types, history, targets, config)
+    return evaluate_by_user(
+        lambda _, known: predictor.predict(known), predictor.types, history, targets, config, reference=reference
+    )
 
 
 def evaluate_by_user(
-    predict: Callable[[NDArray[np.intp], Interactions], Predictions],
+    predict: Predict,
     types: InteractionTypes,
     history: Interactions,
     targets: Interactions,
     config: EvaluateConfig | None = None,
+    *,
+    claims: frozenset[Claim] = BOTH,
+    reference: Interactions | None = None,
 ) -> Report:
     """Like `evaluate`, for what knows users by index: the truth of a simulation, a model with parameters per user.
 
-    `predict` takes the indices of a batch of users and their histories.
+    `predict` takes the indices of a batch of users and their histories. A predictor that makes no claim on one of the
+    two laws is not measured by it.
     """
     settings = EvaluateConfig() if config is None else config
-    _check(history, targets)
+    known = history if reference is None else reference
+    _check(history, targets, known)
+    plan = Plan(settings, types, Catalogue.of(known) if "consume" in claims else None, "rating" in claims)
+    totals = _Totals(plan, targets.n_items)
+    for measured in _in_threads(_batches(predict, history, targets, plan)):
+        totals.add(measured)
+    return totals.report(n_users=int(np.count_nonzero(targets.counts)), targets=targets)
+
+
+def _batches(predict: Predict, history: Interactions, targets: Interactions, plan: Plan) -> Iterator[Batch]:
+    """The users who have targets, predicted a batch at a time; one batch is in each thread and one in the making."""
     users = np.flatnonzero(targets.counts)
-    sums = _Sums(settings.k, np.zeros((len(settings.k), targets.n_items), dtype=bool))
-    for batch in _batches(users, users_per_batch(targets.n_items, types.n_types, memory_mb=settings.memory_mb)):
-        known, held_out = history.select(batch), targets.select(batch)
-        predictions = predict(batch, known)
-        _add_likelihood(sums, predictions, held_out)
-        _add_ranking(sums, predictions, known, held_out)
-    return _report(sums, n_users=len(users), n_without=targets.n_users - len(users))
+    memory_mb = max(1, plan.config.memory_mb // (_threads() + 1))
+    size = users_per_batch(targets.n_items, plan.types.n_types, memory_mb=memory_mb)
+    for start in range(0, len(users), size):
+        some = users[start : start + size]
+        seen = history.select(some)
+        batch = Batch(predict(some, seen), seen, targets.select(some), plan)
+        if plan.with_types:
+            _ = batch.log_p_type  # asked for here, because a predictor need not bear several threads
+        yield batch
 
 
-@dataclass
-class _Sums:
-    """Running sums in double precision: all that is kept of a batch."""
-
-    ks: tuple[int, ...]
-    listed: NDArray[np.bool_]
-    totals: dict[str, float] = field(default_factory=dict)
-    n_ranked: int = 0
-    n_interactions: int = 0
-    n_rated: int = 0
-
-    def add(self, key: str, values: NDArray[np.float64]) -> None:
-        self.totals[key] = self.totals.get(key, 0.0) + float(values.sum())
+def _in_threads(batches: Iterator[Batch]) -> Iterator[Measured]:
+    """Measure in the order of the batches: numpy lets go of the lock while it sorts and sums."""
+    waiting: deque[Future[Measured]] = deque()
+    with ThreadPoolExecutor(_threads()) as pool:
+        for batch in batches:
+            waiting.append(pool.submit(measure, batch))
+            if len(waiting) >= _threads():
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
-def _check(history: Interactions, targets: Interactions) -> None:
+def _threads() -> int:
+    return min(4, os.cpu_count() or 1)
+
+
+def _check(history: Interactions, targets: Interactions, reference: Interactions) -> None:
     if (history.n_users, history.n_items) != (targets.n_users, targets.n_items):
         raise DataError(
             f"history has {history.n_users} users x {history.n_items} items, targets have "
             f"{targets.n_users} x {targets.n_items}: expected the same users and items"
         )
+    if reference.n_items != targets.n_items:
+        raise DataError(
+            f"the reference has {reference.n_items} items, targets have {targets.n_items}: expected the same"
+        )
     if not len(targets):
         raise DataError("no targets to evaluate on: expected at least one held-out interaction")
 
 
-def _batches(users: NDArray[np.intp], size: int) -> Iterable[NDArray[np.intp]]:
-    return (users[start : start + size] for start in range(0, len(users), size))
+class _Totals:
+    """Running sums: all that is kept of the batches."""
+
+    def __init__(self, plan: Plan, n_items: int) -> None:
+        self.plan = plan
+        self.sums = Totals(plan.config.bootstrap)
+        self.weights = Weights(plan.config.bootstrap, plan.config.seed)
+        self.exposure = Exposure.of(plan.ks, n_items, plan.config)
+        self.fine_likes = np.zeros((2, calibration.FINE), dtype=np.int64)
+
+    def add(self, measured: Measured) -> None:
+        weights = self.weights.draw(len(measured.columns["interactions"]))
+        self.sums.add(measured.columns, weights)
+        if measured.top is not None:
+            self.exposure.add(measured.top, weights)
+        if measured.fine_likes is not None:
+            self.fine_likes += measured.fine_likes
+
+    def report(self, *, n_users: int, targets: Interactions) -> Report:
+        metrics, counts = self._metrics(), self._counts(n_users, targets)
+        replicates = self._replicates(metrics)
+        limits = {name: interval(found, self.plan.config.confidence) for name, found in replicates.items()}
+        return Report(
+            metrics,
+            counts,
+            tuple(notes(self.plan, counts, with_exposure_intervals=self.exposure.has_replicates)),
+            {name: limit for name, limit in limits.items() if limit is not None},
+            replicates,
+            curves(self.sums.plain, self.plan),
+        )
+
+    def _metrics(self) -> dict[str, float]:
+        values = {name: float(value) for name, value in figures(self.sums.plain, self.plan).items()}
+        if "auc_like" in values:
+            values["auc_like"] = float(calibration.pooled_auc(self.fine_likes[1], self.fine_likes[0]))
+        if self.plan.catalogue is not None:
+            values |= self.exposure.metrics()
+        return {name: value for name, value in values.items() if np.isfinite(value)}
+
+    def _replicates(self, metrics: dict[str, float]) -> dict[str, Array]:
+        if not self.plan.config.bootstrap:
+            return {}
+        found = figures(self.sums.replicates, self.plan) | self.exposure.replicates()
+        return {name: _centred(name, found[name], value) for name, value in metrics.items() if name in found}
+
+    def _counts(self, n_users: int, targets: Interactions) -> dict[str, int]:
+        columns = {"users_ranked": "ranked", "rated_interactions": "rated", "users_who_like": "like_users"}
+        sizes = {
+            "users": n_users,
+            "users_without_targets": targets.n_users - n_users,
+            "interactions": len(targets),
+        }
+        return sizes | {name: int(self.sums.plain.get(column, 0)) for name, column in columns.items()}
 
 
-def _add_likelihood(sums: _Sums, predictions: Predictions, targets: Interactions) -> None:
-    log_p_type = predictions.type_law.pairs(targets.users, targets.items)
-    log_p_consume = predictions.log_p_consume[targets.users, targets.items]
-    errors = rating_errors(log_p_type, targets.channels, predictions.types)
-    sums.add("nll_consume", -log_p_consume.astype(np.float64))
-    sums.add("nll_rating", type_nll(log_p_type, targets.channels, predictions.types))
-    sums.add("square", errors**2)
-    sums.add("size", np.abs(errors))
-    sums.n_rated += len(errors)
-    sums.n_interactions += len(targets)
-
-
-def _add_ranking(sums: _Sums, predictions: Predictions, history: Interactions, targets: Interactions) -> None:
-    scores = predictions.log_p_consume.copy()
-    scores[history.users, history.items] = -np.inf
-    relevant = np.zeros(scores.shape, dtype=bool)
-    relevant[targets.users, targets.items] = True
-    relevant[history.users, history.items] = False
-    n_relevant = np.count_nonzero(relevant, axis=1)
-    ranked = np.flatnonzero(n_relevant)
-    top = top_k(scores, max(sums.ks))
-    hits, n_relevant = find_hits(top, relevant)[ranked], n_relevant[ranked]
-    sums.n_ranked += len(ranked)
-    for k, listed in zip(sums.ks, sums.listed, strict=True):
-        sums.add(f"ndcg@{k}", ndcg_at(k, hits, n_relevant))
-        sums.add(f"recall@{k}", recall_at(k, hits, n_relevant))
-        sums.add(f"mrr@{k}", mrr_at(k, hits))
-        mark_listed(listed, top, k)
-
-
-def _report(sums: _Sums, *, n_users: int, n_without: int) -> Report:
-    metrics: dict[str, float] = {}
-    if sums.n_ranked:
-        names = [f"{name}@{k}" for name in ("ndcg", "recall", "mrr") for k in sums.ks]
-        metrics |= {name: sums.totals[name] / sums.n_ranked for name in names}
-    metrics |= {f"coverage@{k}": float(listed.mean()) for k, listed in zip(sums.ks, sums.listed, strict=True)}
-    if sums.n_rated:
-        metrics["rmse"] = float(np.sqrt(sums.totals["square"] / sums.n_rated))
-        metrics["mae"] = sums.totals["size"] / sums.n_rated
-    consume, rating = (sums.totals[key] / sums.n_interactions for key in ("nll_consume", "nll_rating"))
-    metrics |= {"nll": consume + rating, "nll_consume": consume, "nll_rating": rating}
-    counts = {
-        "users": n_users,
-        "users_without_targets": n_without,
-        "users_ranked": sums.n_ranked,
-        "interactions": sums.n_interactions,
-        "rated_interactions": sums.n_rated,
-    }
-    return Report(metrics, counts, tuple(_notes(sums, n_users, n_without)))
-
-
-def _notes(sums: _Sums, n_users: int, n_without: int) -> Iterable[str]:
-    yield (
-        f"ndcg, recall and mrr: mean over {sums.n_ranked} users; recall@k divides by min(k, relevant items); "
-        "relevant: every held-out item that is not in the history; ties go to the lower item index"
-    )
-    yield f"coverage@k: share of {sums.listed.shape[1]} items listed for at least one of {n_users} users"
-    yield f"nll, nll_consume, nll_rating: mean over {sums.n_interactions} interactions, in nats"
-    if n_without:
-        yield f"{n_without} users without targets are not counted"
-    if sums.n_ranked < n_users:
-        yield f"{n_users - sums.n_ranked} users whose every target is in their history are not ranked"
-    if sums.n_rated:
-        yield f"rmse, mae: mean over {sums.n_rated} rated interactions"
-    else:
-        yield "rmse, mae: not defined, none of the interactions is rated"
+def _centred(name: str, replicates: Array, value: float) -> Array:
+    return replicates + (value - np.nanmedian(replicates)) if name.startswith(CENTRED) else replicates

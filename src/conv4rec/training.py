@@ -242,7 +242,7 @@ class _Run:
         if self.validation is None:
             return {}
         predictor = NetworkPredictor(self.network, self.types)
-        settings = EvaluateConfig(k=(20,))
+        settings = EvaluateConfig(k=(20,), bootstrap=0)
         return evaluate(predictor, self.validation.history, self.validation.targets, settings).metrics
 
     def _is_best(self, epoch: Epoch) -> bool:

@@ -73,6 +73,15 @@ class Interactions:
         """(n_users,) the number of interactions of every user."""
         return np.diff(self.indptr)
 
+    @cached_property
+    def distinct_pairs(self) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+        """Users and items of the interactions, every pair once; in the order of the rows where none is repeated."""
+        pairs = self.users * self.n_items + self.items
+        ordered = np.sort(pairs)
+        if (ordered[1:] != ordered[:-1]).all():
+            return self.users, self.items
+        return np.divmod(np.unique(ordered), self.n_items)
+
     def fingerprint(self) -> str:
         """A hash of everything here: two sets of interactions with the same one are the same."""
         digest = hashlib.sha256(str((self.n_users, self.n_items)).encode())
@@ -87,6 +96,11 @@ class Interactions:
         np.cumsum(counts, out=indptr[1:])
         places = np.arange(indptr[-1]) + np.repeat(self.indptr[users] - indptr[:-1], counts)
         return Interactions(indptr, self.items[places], self.channels[places], self.n_items)
+
+    def keep(self, chosen: NDArray[np.bool_]) -> "Interactions":
+        """The interactions marked in (N,), of the same users and items."""
+        indptr = np.concatenate([[0], np.cumsum(chosen)])[self.indptr]
+        return Interactions(indptr, self.items[chosen], self.channels[chosen], self.n_items)
 
     def batches(self, batch_size: int) -> Iterator[tuple[NDArray[np.int64], "Interactions"]]:
         """Every user once, in order: their indices and their interactions, `batch_size` users at a time."""

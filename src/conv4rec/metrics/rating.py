@@ -1,4 +1,4 @@
-"""How well are ratings told, and how likely was what happened? RMSE, MAE and log-likelihood.
+"""How well are ratings told, and how likely was what happened? Errors, scores of the whole law, and likelihood.
 
 The functions return one figure per interaction, so that sums over batches are all a caller keeps.
 """
@@ -6,22 +6,35 @@ The functions return one figure per interaction, so that sums over batches are a
 import numpy as np
 from numpy.typing import NDArray
 
-from conv4rec.predictions import Floats, expected_rating, rating_marginal
+from conv4rec.predictions import Floats, expected_rating
 from conv4rec.vocabulary import InteractionTypes
 
 
-def rating_errors(log_p_type: Floats, channels: NDArray[np.uint8], types: InteractionTypes) -> NDArray[np.float64]:
-    """Expected minus given rating of every rated interaction, in the units of the ratings.
+def rating_errors(p_rating: Floats, ratings: NDArray[np.float64], types: InteractionTypes) -> NDArray[np.float64]:
+    """(N,) expected minus given rating, in the units of the ratings, from (N, R) laws.
 
-    Takes N interactions, log_p_type (N, L) and channels (N,); those without a rating are left out, so that the
-    result may be shorter than N or empty. RMSE is the root of its mean square, MAE its mean size.
+    RMSE is the root of its mean square, MAE its mean size.
     """
-    ratings = types.channel_ratings[channels]
-    rated = ~np.isnan(ratings)
-    if not rated.any():
-        return np.empty(0)
-    expected = expected_rating(rating_marginal(log_p_type[rated], types), types)
-    return np.asarray(expected - ratings[rated], dtype=np.float64)
+    return np.asarray(expected_rating(p_rating, types) - ratings, dtype=np.float64)
+
+
+def ranked_probability_score(p_rating: Floats, levels: NDArray[np.integer]) -> NDArray[np.float64]:
+    """(N,) mean over the R - 1 thresholds of (probability of a rating up to it - whether it was)^2.
+
+    0 for a sure and right law, 1 for one that is sure of the other end of the scale; 0 where there is one rating value.
+    Source: Epstein 1969, divided by R - 1.
+    """
+    n_levels = p_rating.shape[1]
+    if n_levels < 2:
+        return np.zeros(len(levels))
+    up_to = np.cumsum(p_rating[:, :-1], axis=1, dtype=np.float64)
+    happened = levels[:, None] <= np.arange(n_levels - 1)
+    return np.asarray(((up_to - happened) ** 2).mean(axis=1))
+
+
+def is_most_likely(p_rating: Floats, levels: NDArray[np.integer]) -> NDArray[np.float64]:
+    """(N,) 1 where the rating is the one with the highest probability, the lower of equal ones, else 0."""
+    return np.asarray(p_rating.argmax(axis=1) == levels, dtype=np.float64)
 
 
 def type_nll(log_p_type: Floats, channels: NDArray[np.uint8], types: InteractionTypes) -> NDArray[np.float64]:

@@ -1,0 +1,54 @@
+"""What every figure is a mean over, what counts as relevant, and what is absent and why: a sentence each."""
+
+from collections.abc import Iterator, Mapping
+
+from conv4rec.metrics.catalogue import SKETCH
+from conv4rec.metrics.measures import Plan
+
+Counts = Mapping[str, int]
+
+
+def notes(plan: Plan, counts: Counts, *, with_exposure_intervals: bool) -> Iterator[str]:
+    """The notes of a report."""
+    config = plan.config
+    if counts["users_without_targets"]:
+        yield f"{counts['users_without_targets']} users without targets are not counted"
+    if plan.catalogue is not None:
+        yield from _ranking(plan, counts)
+    if plan.with_types:
+        yield from _rating(plan, counts)
+    if config.bootstrap:
+        yield f"intervals: {config.confidence:.0%}, {config.bootstrap} bootstrap replicates, seed {config.seed}"
+    if plan.catalogue is not None and config.bootstrap and not with_exposure_intervals:
+        yield "coverage, gini: no intervals, because their replicates do not fit evaluate.memory_mb"
+
+
+def _ranking(plan: Plan, counts: Counts) -> Iterator[str]:
+    least = plan.config.relevant
+    rule = "every held-out item" if least is None else f"held-out items rated {least:g} or more,"
+    yield (
+        f"ranking metrics: mean over {counts['users_ranked']} users, whole catalogue; relevant: {rule} not in the "
+        "history; recall@k and map@k divide by min(k, relevant items), precision@k by k; ties go to the lower item "
+        "index, and count half for auc"
+    )
+    if missing := counts["users"] - counts["users_ranked"]:
+        yield f"{missing} users without a relevant item outside their history are not ranked"
+    yield (
+        f"coverage@k, gini@k: over the whole catalogue and the lists of {counts['users']} users; popularity@k: share "
+        "of users that have an item; novelty@k: bits; diversity@k: 1 - cosine of who has the items"
+    )
+    if plan.catalogue is not None and plan.catalogue.is_estimate:
+        yield f"diversity@k: estimated from sketches of {SKETCH} numbers an item"
+    yield f"nll_consume, brier_consume, ece_consume: mean over {counts['interactions']} interactions, nll in nats"
+
+
+def _rating(plan: Plan, counts: Counts) -> Iterator[str]:
+    yield f"nll_rating: mean over {counts['interactions']} interactions, in nats"
+    if not counts["rated_interactions"]:
+        yield "rmse and all other metrics of ratings: not defined, none of the interactions is rated"
+        return
+    yield (
+        f"rmse, mae, rps, accuracy, brier_like, ece_like: mean over {counts['rated_interactions']} rated interactions; "
+        f"liked: rated {plan.like:g} or more; auc_like: pooled over them; ndcg_like@k: rated items of a user in the "
+        f"order of p_like, mean over {counts['users_who_like']} users who like one"
+    )
