@@ -20,6 +20,7 @@ LEVELS = {
     "metrics": 5,
     "model": 5,
     "evaluation": 6,
+    "timed_evaluation": 6,
     "baselines": 6,
     "checkpoint": 6,
     "model_file": 6,
