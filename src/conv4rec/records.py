@@ -1,6 +1,7 @@
 """A record: everything one run has shown, as one JSON file beside its bootstrap replicates.
 
-A run folder holds `<job>.json` and `<job>.safetensors` for every job in it. Records are read by tables and reports.
+A run folder holds `records/<job>.json` and `records/<job>.safetensors` for every job in it. Records are read by tables
+and reports.
 """
 
 from collections.abc import Iterable
@@ -17,6 +18,10 @@ from conv4rec.atomic import write_atomically
 from conv4rec.errors import DataError
 from conv4rec.evaluation import Report
 
+FOLDER = "records"
+"""Where the records lie in a run folder."""
+REPLICATES = ".safetensors"
+
 
 class Part(BaseModel):
     """A piece of a record; a field that does not exist is an error."""
@@ -28,7 +33,9 @@ class Budget(Part):
     """What the search for hyper-parameters was allowed, and what it used."""
 
     trials: int
-    """Settings tried."""
+    """Settings tried, with those that failed."""
+    failed: int = 0
+    """Settings that gave no value."""
     seconds: float
     """Time spent on them."""
     limit_trials: int | None = None
@@ -39,6 +46,8 @@ class Budget(Part):
     """The validation figure that chose."""
     value: float
     """Its best value."""
+    default: float | None = None
+    """Its value at the defaults, which are always tried first; None: they failed."""
 
 
 class Cost(Part):
@@ -49,7 +58,7 @@ class Cost(Part):
     users_per_second: float | None = None
     """Users scored over the whole catalogue in a second."""
     peak_memory_bytes: int | None = None
-    """Largest resident memory of the process."""
+    """Largest resident memory of the process until the fit ended: libraries, data and model."""
     model_bytes: int | None = None
     """Size of everything the fitted model keeps."""
 
@@ -144,6 +153,8 @@ class Record(Part):
     """How they were searched; None: not searched."""
     split: str = ""
     """How the parts were made, in a sentence."""
+    test_fingerprint: str = ""
+    """Hash of what was asked: records with the same one were asked the same, so that their replicates are paired."""
     notes: tuple[str, ...] = ()
     """Relevance rule, denominators, and what is absent and why."""
     warnings: tuple[str, ...] = ()
@@ -167,28 +178,32 @@ class Record(Part):
         return "__".join("".join(c if c.isalnum() or c in "._-" else "-" for c in part) for part in parts)
 
 
-def write_record(folder: Path, record: Record, report: Report | None = None) -> Path:
+def record_path(run: Path, job: str) -> Path:
+    """The file of a job's record."""
+    return run / FOLDER / f"{job}.json"
+
+
+def write_record(run: Path, record: Record, report: Report | None = None) -> Path:
     """Write the record, and first the replicates of the report where there are any; each file whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
+    path = record_path(run, record.job)
     if report is not None and report.replicates:
         payload = save({name: np.ascontiguousarray(values) for name, values in report.replicates.items()})
-        write_atomically(folder / f"{record.job}.safetensors", lambda path: path.write_bytes(payload))
-    path = folder / f"{record.job}.json"
+        write_atomically(path.with_suffix(REPLICATES), lambda part: part.write_bytes(payload))
     write_atomically(path, lambda part: part.write_text(record.model_dump_json(indent=1) + "\n"))
     return path
 
 
-def read_records(folder: Path) -> tuple[Record, ...]:
+def read_records(run: Path) -> tuple[Record, ...]:
     """All records of a run folder, by file name. Raises DataError for a folder without any, or a file that is none."""
-    paths = sorted(folder.glob("*.json"))
+    paths = sorted((run / FOLDER).glob("*.json"))
     if not paths:
-        raise DataError(f"{folder}: no records there; expected files written by `conv4rec compare` or `evaluate --run`")
+        raise DataError(f"{run}: no records there; expected files written by `conv4rec compare` or `evaluate --run`")
     return tuple(_read(path) for path in paths)
 
 
-def read_replicates(folder: Path, record: Record) -> dict[str, NDArray[np.float64]]:
+def read_replicates(run: Path, record: Record) -> dict[str, NDArray[np.float64]]:
     """(replicates,) values of every metric of a record; empty where it has none."""
-    path = folder / f"{record.job}.safetensors"
+    path = record_path(run, record.job).with_suffix(REPLICATES)
     if not path.exists():
         return {}
     try:
