@@ -16,6 +16,7 @@ LEVELS = {
     "vocabulary": 2,
     "data": 3,
     "predictions": 4,
+    "recipes": 4,
     "slices": 4,
     "metrics": 5,
     "model": 5,

@@ -1,5 +1,6 @@
 """`conv4rec data`: what data sets there are, what is odd about one, what is in one."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -37,6 +38,21 @@ def list_sets(as_json: options.Json = False) -> None:
     for name, row in rows.items():
         console.print(f"[bold]{name:16}[/bold]{row['place']}", highlight=False, soft_wrap=True)
         console.print(f"{'':16}{row['about']}; {row['licence']}", style="dim", highlight=False, soft_wrap=True)
+
+
+@app.command("recipes")
+def list_recipes(as_json: options.Json = False) -> None:
+    """Show the named recipes for --recipe: what each does, for which data, and what counts as relevant."""
+    from conv4rec.recipes import RECIPES
+
+    if as_json:
+        print_json({"recipes": {name: asdict(recipe) for name, recipe in RECIPES.items()}})
+        return
+    console = Console()
+    for name, recipe in RECIPES.items():
+        console.print(f"[bold]{name:16}[/bold]{recipe.about}", highlight=False, soft_wrap=True)
+        told = f"data: {recipe.data}; relevant: {recipe.relevance}"
+        console.print(f"{'':16}{told}", style="dim", highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from conv4rec.cli import options
-from conv4rec.cli.output import download_bar, print_json, print_metrics
+from conv4rec.cli.output import download_bar, print_json, print_metrics, print_warnings
 
 if TYPE_CHECKING:
     from conv4rec.data.ratings import Ratings
@@ -19,24 +19,25 @@ def evaluate(
 ) -> None:
     """Measure a saved model on the test part of the data it was trained on, or on a --test part of your own.
 
-    Without --test the split of the training is made again, from the settings in the model; data other than those of
-    the training are refused, because the model may have learned from their test part.
+    Without --test the split of the training is made again, from the settings in the model (of rolling windows the
+    last); data other than those of the training are refused, because the model may have learned from their test part.
     """
-    from conv4rec.data.parts import load_parts
+    from conv4rec.data.parts import load_all_parts
     from conv4rec.errors import DataError
     from conv4rec.recommender import Conv4Rec
 
     fitted = Conv4Rec.load(model)
     with download_bar() as progress:
-        parts = load_parts(data, fitted.config, test=test, query=query, progress=progress)
+        parts = load_all_parts(data, fitted.config, test=test, query=query, progress=progress)[-1]
     if test is None:
         _check_same_data(fitted, parts.known)
     if parts.split.test is None:
         raise DataError("the model was trained without a test part (split.test = 0): give one as --test")
+    print_warnings(parts.split.warnings)
     report = fitted.evaluate(parts.split.test)
     notes = (parts.split.recipe, *report.notes)
     if as_json:
-        told = {"counts": report.counts, "notes": notes}
+        told = {"counts": report.counts, "notes": notes, "warnings": parts.split.warnings}
         print_json({"model": str(model), "data": parts.known.name, "metrics": {"test": report.metrics}} | told)
     else:
         print_metrics(report.metrics, notes)

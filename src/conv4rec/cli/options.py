@@ -8,6 +8,7 @@ import typer
 from conv4rec.errors import QueryError
 
 if TYPE_CHECKING:
+    from conv4rec.config import Config
     from conv4rec.ids import Ids
 
 Source = Annotated[str, typer.Option("--data", help="A named data set (see `conv4rec data list`) or a path.")]
@@ -18,6 +19,10 @@ Toml = Annotated[Path | None, typer.Option("--config", help="Settings as a TOML 
 Sets = Annotated[
     list[str] | None, typer.Option("--set", help="section.field=value, see `conv4rec config`; may be repeated.")
 ]
+Recipe = Annotated[
+    str | None,
+    typer.Option("--recipe", help="A named protocol (see `conv4rec data recipes`); --set goes before it."),
+]
 Query = Annotated[str | None, typer.Option("--query", help="SQL to run, where the source is a database URL.")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to this .parquet, .csv or .jsonl file.")]
 
@@ -25,6 +30,16 @@ Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to this .pa
 def given(words: list[str] | None) -> list[str]:
     """The values of an option that may be repeated, none where it was not given."""
     return [] if words is None else words
+
+
+def settings(config: Path | None, recipe: str | None, overrides: list[str] | None) -> "Config":
+    """The settings of --config, then of --recipe, then of --set, the later winning."""
+    from conv4rec.config import load_config
+    from conv4rec.recipes import use_recipe
+
+    if recipe is None:
+        return load_config(config, given(overrides))
+    return use_recipe(load_config(config), recipe, given(overrides))
 
 
 def parse_ids(texts: list[str], ids: "Ids") -> list[Any]:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,12 @@ WRITERS = {".parquet": "write_parquet", ".csv": "write_csv", ".jsonl": "write_nd
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object on standard output."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def print_warnings(warnings: Iterable[str]) -> None:
+    """A line each on standard error."""
+    for warning in warnings:
+        sys.stderr.write(f"conv4rec: warning: {warning}\n")
 
 
 def print_metrics(metrics: Mapping[str, float], notes: tuple[str, ...]) -> None:

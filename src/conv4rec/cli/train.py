@@ -1,13 +1,16 @@
 """`conv4rec train`: ratings in, test figures and a model file out."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from conv4rec.cli import options
-from conv4rec.cli.output import download_bar, print_json, print_metrics
+from conv4rec.cli.output import download_bar, print_json, print_metrics, print_warnings
 
 if TYPE_CHECKING:
     from conv4rec.config import Config
@@ -15,12 +18,29 @@ if TYPE_CHECKING:
     from conv4rec.evaluation import Report
     from conv4rec.recommender import Conv4Rec
 
+Figures = dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A model, the window it was fitted on, and its test figures where there is a test part."""
+
+    fitted: "Conv4Rec"
+    parts: "Parts"
+    report: "Report | None"
+
+    @property
+    def metrics(self) -> Figures:
+        validation = {"validation": self.fitted.origin.validation}
+        return validation if self.report is None else validation | {"test": self.report.metrics}
+
 
 def train(
     data: options.Source,
     test: options.TestSource = None,
     query: options.Query = None,
     model: Annotated[Path, typer.Option("--model", "-m", help="Where to save the model.")] = Path("model.conv4rec"),
+    recipe: options.Recipe = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint of a killed run.")] = False,
     config: options.Toml = None,
     set_: options.Sets = None,
@@ -29,28 +49,39 @@ def train(
     """Train on ratings, measure on held-out data, save the model.
 
     The network sees the train part alone; the validation part decides when to stop; the test part is used once, at the
-    end. The saved model knows all interactions as the users' histories.
+    end. The saved model knows all interactions as the users' histories. With rolling windows a model is trained for
+    each, figures are means over them, and the model of the last window is saved.
     """
-    from conv4rec.config import load_config
-    from conv4rec.data.parts import load_parts
+    from conv4rec.recipes import load_windows, recipe_notes
 
-    settings = load_config(config, options.given(set_))
+    settings = options.settings(config, recipe, set_)
     with download_bar() as progress:
-        parts = load_parts(data, settings, test=test, query=query, progress=progress)
-    fitted = fit_and_save(settings, parts, model, resume=resume)
-    report = None if parts.split.test is None else fitted.evaluate(parts.split.test)
+        windows = load_windows(data, recipe, settings, test=test, query=query, progress=progress)
+    warnings = _warnings(windows)
+    print_warnings(warnings)
+    runs = [
+        _run(settings, parts, model, window=f".window{number}" if len(windows) > 1 else "", resume=resume)
+        for number, parts in enumerate(windows, start=1)
+    ]
+    notes = (*windows[-1].known.notes, *(() if recipe is None else recipe_notes(recipe, settings)))
     if as_json:
-        print_json(_told(fitted, parts, report, model))
+        about = {"model": str(model), "data": windows[-1].known.name, "recipe": recipe}
+        print_json(about | _told(runs, notes) | {"warnings": warnings, "config": settings.model_dump(mode="json")})
     else:
-        _tell(fitted, parts, report, model)
+        _tell(runs, notes, model)
 
 
-def fit_and_save(settings: "Config", parts: "Parts", model: Path, *, resume: bool = False) -> "Conv4Rec":
-    """Fit with a progress bar on standard error and a checkpoint beside the model, which the saved model replaces."""
+def fit_and_save(
+    settings: "Config", parts: "Parts", model: Path, *, window: str = "", resume: bool = False
+) -> "Conv4Rec":
+    """Fit with a progress bar on standard error and a checkpoint beside the model, which the saved model replaces.
+
+    `window` goes into the name of the checkpoint, where several models are fitted one after the other.
+    """
     from conv4rec.progress import ProgressBar
     from conv4rec.recommender import Conv4Rec
 
-    checkpoint = model.with_name(model.name + ".checkpoint")
+    checkpoint = model.with_name(f"{model.name}{window}.checkpoint")
     if resume and not checkpoint.exists():
         Console(stderr=True).print(f"no checkpoint {checkpoint}: starting anew", highlight=False, markup=False)
     with ProgressBar(settings.train.epochs) as bar:
@@ -61,26 +92,74 @@ def fit_and_save(settings: "Config", parts: "Parts", model: Path, *, resume: boo
     return fitted
 
 
-def _told(fitted: "Conv4Rec", parts: "Parts", report: "Report | None", model: Path) -> dict[str, Any]:
-    metrics: dict[str, Any] = {"validation": fitted.origin.validation}
+def _run(settings: "Config", parts: "Parts", model: Path, *, window: str, resume: bool) -> _Run:
+    fitted = fit_and_save(settings, parts, model, window=window, resume=resume)
+    return _Run(fitted, parts, None if parts.split.test is None else fitted.evaluate(parts.split.test))
+
+
+def _warnings(windows: "Sequence[Parts]") -> list[str]:
+    prefixes = [f"window {number}: " if len(windows) > 1 else "" for number in range(1, len(windows) + 1)]
+    return [f"{prefix}{text}" for prefix, parts in zip(prefixes, windows, strict=True) for text in parts.split.warnings]
+
+
+def _told(runs: Sequence[_Run], notes: Sequence[str]) -> dict[str, Any]:
+    if len(runs) == 1:
+        alone = _told_run(runs[0])
+        return alone | {"notes": [*notes, *alone["notes"]]}
     return {
-        "model": str(model),
-        "data": parts.known.name,
-        "fit_seconds": round(fitted.training.seconds, 3),
-        "epochs": len(fitted.training.epochs),
-        "best_epoch": fitted.training.best_epoch,
-        "metrics": metrics if report is None else metrics | {"test": report.metrics},
-        "counts": {} if report is None else report.counts,
-        "notes": [*parts.known.notes, parts.split.recipe, *(() if report is None else report.notes)],
-        "config": fitted.config.model_dump(mode="json"),
+        "fit_seconds": round(sum(run.fitted.training.seconds for run in runs), 3),
+        "metrics": _means(runs),
+        "windows": [_told_run(run) for run in runs],
+        "notes": [*notes, f"metrics: plain mean over {len(runs)} windows; saved: the model of the last one"],
     }
 
 
-def _tell(fitted: "Conv4Rec", parts: "Parts", report: "Report | None", model: Path) -> None:
-    console, training = Console(), fitted.training
-    for note in (*parts.known.notes, parts.split.recipe):
+def _told_run(run: _Run) -> dict[str, Any]:
+    training, report = run.fitted.training, run.report
+    return {
+        "fit_seconds": round(training.seconds, 3),
+        "epochs": len(training.epochs),
+        "best_epoch": training.best_epoch,
+        "metrics": run.metrics,
+        "counts": {} if report is None else report.counts,
+        "notes": [run.parts.split.recipe, *(() if report is None else report.notes)],
+    }
+
+
+def _means(runs: Sequence[_Run]) -> Figures:
+    """Plain means over windows, of the figures that all of them have."""
+    figures = [run.metrics for run in runs]
+    return {
+        part: {
+            name: sum(each[part][name] for each in figures) / len(runs)
+            for name in figures[0][part]
+            if all(name in each[part] for each in figures)
+        }
+        for part in figures[0]
+    }
+
+
+def _tell(runs: Sequence[_Run], notes: Sequence[str], model: Path) -> None:
+    console, training = Console(), runs[-1].fitted.training
+    for note in (*notes, *(run.parts.split.recipe for run in runs)):
         console.print(note, style="dim", highlight=False, markup=False)
-    if report is not None:
-        print_metrics(report.metrics, report.notes)
+    if len(runs) > 1:
+        _tell_windows(console, runs)
+    elif runs[0].report is not None:
+        print_metrics(runs[0].report.metrics, runs[0].report.notes)
     kept = f"epoch {training.best_epoch} of {len(training.epochs)} kept"
-    console.print(f"{kept}, {training.seconds:.0f} s; saved to {model}", highlight=False, markup=False)
+    seconds = sum(run.fitted.training.seconds for run in runs)
+    console.print(f"{kept}, {seconds:.0f} s; saved to {model}", highlight=False, markup=False)
+
+
+def _tell_windows(console: Console, runs: Sequence[_Run]) -> None:
+    """A metric a row, a window a column, then their mean; below, how many users and interactions there were."""
+    reports = [run.report for run in runs if run.report is not None]
+    table = Table("metric", *(f"window {n}" for n in range(1, len(runs) + 1)), "mean", box=None, pad_edge=False)
+    for name, mean in _means(runs)["test"].items():
+        table.add_row(name, *(f"{report.metrics[name]:.4f}" for report in reports), f"{mean:.4f}")
+    for name in reports[0].counts:
+        table.add_row(name.replace("_", " "), *(f"{report.counts[name]:,}" for report in reports), "")
+    console.print(table)
+    for note in reports[-1].notes:
+        console.print(f"last window: {note}", style="dim", highlight=False, markup=False)

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from conv4rec.data.duplicates import exact_copies, repeated_rows
+from conv4rec.data.leaks import cold, shared_pairs
 from conv4rec.data.ratings import Ratings
 
 DAY = 86_400
@@ -160,15 +161,11 @@ def _hours(times: pl.Series) -> Iterator[Finding]:
 
 
 def _leaks(ratings: Ratings, test: Ratings) -> Iterator[Finding]:
-    pairs = ["user_id", "item_id"]
-    if (count := test.frame.join(ratings.frame.unique(pairs), on=pairs, how="semi").height) > 0:
-        yield Finding("leak", f"{count} test rows are of a user and item that the train part has too", count)
+    if (shared := shared_pairs(ratings, test, part="train part")) is not None:
+        yield Finding("leak", shared.text, shared.count)
     for kind in ("user", "item"):
-        column = f"{kind}_id"
-        cold = test.frame.join(ratings.frame, on=column, how="anti")
-        if cold.height:
-            text = f"{cold[column].n_unique()} {kind}s of the test part are not in the train part, {cold.height} rows"
-            yield Finding("cold", text, cold.height)
+        if (unknown := cold(ratings, test, kind=kind)) is not None:
+            yield Finding("cold", unknown.text, unknown.count)
     if ratings.has_timestamps and test.has_timestamps:
         yield from _future(ratings, test)
 

@@ -31,7 +31,7 @@ class NamedSet:
     Attributes:
         about: what it is, in a line.
         licence: under which terms its publisher gives it.
-        scale: its rating values.
+        scale: its rating values; empty where nothing is rated: then what stands in the place of a rating is left out.
         ratings: the file of all ratings, or of those that users chose to give.
         train: the train part of the given split; empty where it is `ratings`.
         test: the test part of the given split; empty where there is none.
@@ -79,6 +79,14 @@ NAMED_SETS: dict[str, NamedSet] = {
                 md5="c4d9eecfca2ab87c1945afe126590906",
             ),
         ),
+    ),
+    "ml-1m-fold": NamedSet(
+        about="MovieLens 1M, a published fold of a Top-N study: ratings of 4 and 5, 10-core",
+        licence=GROUPLENS,
+        scale=(),
+        ratings=("train.tsv.gz",),
+        test=("test.tsv.gz",),
+        folders=("sisinflab-ml-1m/fold0",),
     ),
     # The two below change at their publishers, who state no lasting hash.
     "ml-latest-small": NamedSet(
@@ -184,8 +192,8 @@ def _simulated(config: DataConfig) -> Ratings:
 
 
 def _on_scale(config: DataConfig, scale: Sequence[float]) -> DataConfig:
-    """The settings with this scale, unless they ask for another or for bins."""
-    if config.scale is not None or config.bins is not None:
+    """The settings with this scale, unless there is none, or they ask for another or for bins."""
+    if not scale or config.scale is not None or config.bins is not None:
         return config
     return config.model_copy(update={"scale": tuple(scale)})
 
@@ -200,9 +208,15 @@ def _load(name: str, files: tuple[str, ...], config: DataConfig, progress: Progr
         raise DatasetNotFoundError(f"{name}: {folder} has no {' or '.join(files)}")
     config = _on_scale(config, known.scale)
     table = read_matrix(path) if is_matrix(path) else read_file(path, config)
+    table = table if known.scale else _unrated(table)
     ratings = replace(validated(table, config), name=name)
     side = _first(folder, known.items)
     return ratings if side is None else with_items(ratings, read_features(side) if is_matrix(side) else side)
+
+
+def _unrated(table: Table) -> Table:
+    note = "every row is an interaction without a rating: the third column is left out"
+    return replace(table, frame=table.frame.drop("rating"), notes=(*table.notes, note))
 
 
 def _download(name: str, known: NamedSet, progress: Progress | None) -> Path:

@@ -1,5 +1,6 @@
 """Time stamps of any kind to seconds since 1970; nothing about their unit is guessed."""
 
+import numpy as np
 import polars as pl
 
 from conv4rec.data.table import Notes, Table, first
@@ -32,6 +33,11 @@ def timestamps(table: Table, unit: str) -> tuple[pl.Series, Notes]:
         seconds, notes = _from_floats(table, TICKS[unit])
     _refuse_other_times(table, seconds)
     return seconds, notes
+
+
+def moment(seconds: int) -> str:
+    """Seconds since 1970 as a date and a time of any year, such as `1997-12-04 03:55` (UTC)."""
+    return str(np.datetime64(int(seconds), "s").astype("datetime64[m]")).replace("T", " ")
 
 
 def _from_iso(table: Table, text: pl.Series) -> pl.Series:
