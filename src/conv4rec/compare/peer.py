@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from conv4rec.config import Config
 from conv4rec.data.interactions import Interactions
 from conv4rec.predictions import Predictions
-from conv4rec.training import Validation
+from conv4rec.training import TrainingResult, Validation
 from conv4rec.vocabulary import InteractionTypes
 
 Claim = Literal["consume", "rating"]
@@ -27,6 +27,7 @@ class Task:
         validation: decides hyper-parameters, epochs and scalars.
         known: train and validation together: what is known of the users when the test is asked. A model with
             parameters per user, which cannot be given a history, may learn them from it once all else is chosen.
+            While hyper-parameters are searched it is train alone, because validation is what is asked then.
         seed: of everything random.
         config: the settings of our own model.
     """
@@ -57,9 +58,20 @@ class Fitted(Protocol):
         ...
 
 
+@runtime_checkable
+class Trained(Protocol):
+    """What a fitted model that was trained in epochs has besides: they become part of its record."""
+
+    @property
+    def training(self) -> TrainingResult: ...
+
+
 @dataclass(frozen=True)
 class Setting:
-    """One hyper-parameter to search: `low` to `high` (on a logarithmic scale where `log`), or one of `choices`."""
+    """One hyper-parameter to search: `low` to `high` (on a logarithmic scale where `log`), or one of `choices`.
+
+    Its default lies within.
+    """
 
     low: float = 0.0
     high: float = 0.0
@@ -77,8 +89,9 @@ class Peer:
         about: what it is, and its source, in a line.
         package: the distribution that must be installed; None: ours.
         claims: what it predicts.
-        fit: from a task and hyper-parameters to a fitted model.
-        defaults: hyper-parameters that are used where none are searched.
+        fit: from a task and hyper-parameters, all of `defaults` or others in their place, to a fitted model.
+        defaults: hyper-parameters that are used where none are searched. Those of our own model are settings, by
+            section and field: `train.learning_rate`.
         space: what may be searched.
         monitor: the validation figure that chooses among hyper-parameters.
         new_users: whether it can predict users that it was not fitted on.
