@@ -60,6 +60,26 @@ def test_the_sets_are_what_they_are_said_to_be(
 
 
 @pytest.mark.usefixtures("data")
+def test_the_published_fold_has_one_interaction_type() -> None:
+    parts = given_parts("ml-1m-fold")
+    assert parts is not None
+    train, test = parts
+    assert (len(train), len(test), train.n_users, train.n_items) == (454_860, 116_671, 5949, 2810)
+    assert labels(train) == labels(test) == ["unrated"]
+    assert train.frame.columns == ["user_id", "item_id"]
+    assert test.frame.columns == ["user_id", "item_id", "timestamp"]
+    assert train.frame.row(0) == (1, 1)
+    assert any("the third column is left out" in note for note in train.notes)
+    assert not train.frame.join(test.frame, on=["user_id", "item_id"], how="semi").height
+
+
+@pytest.mark.usefixtures("cache")
+def test_the_published_fold_cannot_be_downloaded() -> None:
+    with pytest.raises(DatasetNotFoundError, match=r"^ml-1m-fold: not in .*put train.tsv.gz and test.tsv.gz into"):
+        load_named("ml-1m-fold")
+
+
+@pytest.mark.usefixtures("data")
 def test_titles() -> None:
     titles = {name: load_ratings(name).items for name in ("ml-100k", "ml-1m", "ml-latest-small", "movietweetings")}
     for items in titles.values():

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from conv4rec.config import make_config
-from conv4rec.data.parts import load_parts
+from conv4rec.data.parts import load_all_parts, load_parts
 from conv4rec.data.ratings import Ratings
 from conv4rec.errors import DataError
 
@@ -55,3 +55,39 @@ def test_the_parts_of_the_publisher(data_folder: Path, monkeypatch: pytest.Monke
 def test_parts_that_nobody_gives(source: Any, test: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         load_parts(source, GIVEN, test=test)
+
+
+def clock(n: int = 40) -> pl.DataFrame:
+    """One interaction a second, four of each user; every item once."""
+    columns = {"user_id": [i // 4 for i in range(n)], "item_id": list(range(n)), "timestamp": list(range(n))}
+    return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.Int64))
+
+
+def test_a_window_knows_nothing_that_is_later_than_its_test() -> None:
+    windows = load_all_parts(clock(), make_config({"split": {"recipe": "rolling", "windows": 2}}))
+    assert [len(parts.known) for parts in windows] == [36, 40]
+    for parts in windows:
+        test = parts.split.test
+        assert test is not None
+        assert parts.known.frame["timestamp"].max() == test.targets.frame["timestamp"].max()
+        assert len(parts.known) == len(test.history) + len(test.targets)
+    assert windows[0].known.n_users == 9
+    assert windows[0].known.notes == windows[1].known.notes
+
+
+def test_one_window_is_one_split() -> None:
+    (parts,) = load_all_parts(clock(), make_config({"split": {"recipe": "rolling", "windows": 1}}))
+    assert len(parts.known) == 40
+    assert load_parts(clock(), make_config({"split": {"recipe": "rolling", "windows": 1}})).split.recipe == (
+        parts.split.recipe
+    )
+
+
+def test_several_windows_are_not_one_split() -> None:
+    with pytest.raises(DataError, match="split.recipe = rolling makes 3 splits: use load_all_parts"):
+        load_parts(clock(), make_config({"split": {"recipe": "rolling"}}))
+
+
+def test_a_test_part_of_ones_own_comes_before_windows() -> None:
+    (parts,) = load_all_parts(clock(), make_config({"split": {"recipe": "rolling"}}), test=clock(4))
+    assert parts.split.recipe.startswith("given")

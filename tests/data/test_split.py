@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from conv4rec.config import SplitConfig
 from conv4rec.data.ratings import Ratings
-from conv4rec.data.split import HoldOut, Split, given_split, split
+from conv4rec.data.split import HoldOut, Split, given_split, split, split_windows
 from conv4rec.errors import DataError
 from conv4rec.vocabulary import InteractionTypes
 
@@ -164,6 +165,94 @@ def test_time_split_without_test() -> None:
     assert result.recipe.endswith("validation starts 1970-01-01 00:00; equal times stay together")
 
 
+def targets(part: HoldOut | None) -> set[int]:
+    assert part is not None
+    return rows(part.targets)
+
+
+def test_rolling_windows_by_hand() -> None:
+    ratings = table([0] * 10, [day * 86_400 for day in (3, 1, 2, 0, 4, 5, 6, 9, 8, 7)])
+    first, second = split_windows(ratings, SplitConfig(recipe="rolling", windows=2, validation=0.1, test=0.2))
+    assert (rows(first.train), targets(first.validation), targets(first.test)) == ({0, 1, 2, 3, 4}, {5}, {6, 9})
+    assert (rows(second.train), targets(second.validation)) == ({0, 1, 2, 3, 4, 5, 6}, {9})
+    assert targets(second.test) == {7, 8}
+    assert rows(final(first).history) == {0, 1, 2, 3, 4, 5}
+    assert first.recipe == (
+        "rolling, window 1 of 2: of 10 interactions 5 train, 1 validation, 2 test; validation starts 1970-01-06 00:00, "
+        "test 1970-01-07 00:00, which ends before 1970-01-09 00:00; 2 later ones are in no part; "
+        "equal times stay together"
+    )
+    assert second.recipe == (
+        "rolling, window 2 of 2: of 10 interactions 7 train, 1 validation, 2 test; validation starts 1970-01-08 00:00, "
+        "test 1970-01-09 00:00; equal times stay together"
+    )
+    cold = ("cold: 2 items of the test part are not in the train part, 2 rows",)
+    assert first.warnings == second.warnings == cold
+
+
+def test_rolling_windows_keep_equal_times_together() -> None:
+    # the second test slice would begin at row 8, but row 7 has the same time
+    ratings = table([0] * 10, [0, 1, 2, 3, 5, 6, 6, 8, 8, 9])
+    first, second = split_windows(ratings, SplitConfig(recipe="rolling", windows=2, validation=0.2, test=0.2))
+    assert (rows(first.train), targets(first.validation), targets(first.test)) == ({0, 1, 2, 3}, {4}, {5, 6})
+    assert (targets(second.validation), targets(second.test)) == ({5, 6}, {7, 8, 9})
+
+
+def test_the_last_window_is_the_split_by_time() -> None:
+    ratings = random_table(5)
+    by_time = split(ratings, SplitConfig(recipe="time", validation=0.2, test=0.15))
+    windows = split_windows(ratings, SplitConfig(recipe="rolling", validation=0.2, test=0.15, windows=3))
+    assert len(windows) == 3
+    assert list(map(rows, parts(windows[-1]))) == list(map(rows, parts(by_time)))
+
+
+@given(
+    st.lists(st.integers(0, 3), min_size=40, max_size=120).map(lambda gaps: np.cumsum(gaps).tolist()),
+    st.randoms(use_true_random=False),
+    st.integers(1, 4),
+    st.sampled_from([0.05, 0.1, 0.2]),
+    st.sampled_from([0.05, 0.1, 0.15]),
+)
+def test_windows_move_forward_and_never_look_ahead(
+    times: list[int], order: Random, n_windows: int, validation: float, test: float
+) -> None:
+    order.shuffle(times)
+    ratings = table([0] * len(times), list(times))
+    settings = SplitConfig(recipe="rolling", windows=n_windows, validation=validation, test=test)
+    try:
+        windows = split_windows(ratings, settings)
+    except DataError:  # so many equal times that a part would be empty
+        return
+    tested: set[int] = set()
+    trained: set[int] = set()
+    last = -1
+    for window in windows:
+        pieces = [window.train, window.validation.targets, final(window).targets]
+        spans = [(piece.frame["timestamp"].min(), piece.frame["timestamp"].max()) for piece in pieces]
+        assert all(len(piece) for piece in pieces)
+        assert spans[0][1] < spans[1][0]  # type: ignore[operator]
+        assert spans[1][1] < spans[2][0]  # type: ignore[operator]
+        assert last < spans[2][0]  # type: ignore[operator]
+        last = spans[2][1]  # type: ignore[assignment]
+        assert trained <= rows(window.train)
+        assert rows(final(window).history) == rows(window.train) | rows(window.validation.targets)
+        trained = rows(window.train)
+        tested |= rows(final(window).targets)
+    assert sum(len(final(window).targets) for window in windows) == len(tested)
+    first_test = min(min(rows_times(ratings, rows(final(window).targets))) for window in windows)
+    assert tested == {row for row, time in enumerate(times) if time >= first_test}
+
+
+def rows_times(ratings: Ratings, wanted: set[int]) -> list[int]:
+    times = ratings.frame["timestamp"].to_list()
+    return [times[row] for row in wanted]
+
+
+def test_rolling_is_not_one_split() -> None:
+    with pytest.raises(DataError, match="toy: the recipe rolling makes several splits: use split_windows"):
+        split(table([0] * 9, list(range(9))), SplitConfig(recipe="rolling"))
+
+
 def test_leave_last_out_by_hand() -> None:
     #        rows: 0  1  2  3 | 4  5  6 | 7  8 | 9
     ratings = table([1, 1, 1, 1, 2, 2, 2, 3, 3, 4], [9, 5, 7, 1, 4, 4, 4, 1, 2, 0])
@@ -194,6 +283,43 @@ def test_several_types_of_a_pair_are_separate_interactions() -> None:
     result = split(Ratings(frame, shop), SplitConfig(seed=0))
     assert len(result.train) == 32
     assert result.train.frame["type"].n_unique() == 2
+
+
+def test_leave_last_out_warns_of_later_train_interactions() -> None:
+    ratings = table([1, 1, 1, 2, 2, 2, 3], [1, 2, 3, 4, 5, 6, 7])
+    # the first test interaction is at 3; those at 4 and 7 are in train and later
+    assert split(ratings, SplitConfig(recipe="leave-last-out")).warnings == (
+        "leak: 2 of 3 train interactions (66.7%) are later than the first test interaction (1970-01-01 00:00)",
+        "cold: 2 items of the test part are not in the train part, 2 rows",
+    )
+
+
+@pytest.mark.parametrize("recipe", ["user", "leave-last-out", "random"])
+def test_splits_that_mix_times_always_say_so(recipe: Recipe) -> None:
+    (leak, *_) = split(random_table(1), SplitConfig(recipe=recipe)).warnings
+    assert leak.startswith("leak: ")
+    assert "are later than the first test interaction" in leak
+
+
+def test_a_split_by_time_has_no_leak() -> None:
+    assert not [text for text in split(random_table(1), SplitConfig(recipe="time")).warnings if text[:4] == "leak"]
+
+
+def test_new_users_are_no_surprise_to_a_split_by_users() -> None:
+    warnings = split(random_table(1), SplitConfig(recipe="user")).warnings
+    assert not [text for text in warnings if "users of the test part" in text]
+
+
+def test_no_test_part_no_warnings() -> None:
+    assert split(random_table(1), SplitConfig(test=0)).warnings == ()
+
+
+def test_given_parts_may_share_pairs() -> None:
+    train, test = table([0] * 20), table([0, 1], name="official")
+    assert given_split(train, test, validation=0.25, seed=3).warnings == (
+        "leak: 1 test rows are of a user and item that the history has too",
+        "cold: 1 users of the test part are not in the train part, 1 rows",
+    )
 
 
 @pytest.mark.parametrize(
@@ -246,6 +372,33 @@ def test_several_types_of_a_pair_are_separate_interactions() -> None:
             "expected a larger share, or more data",
         ),
         (
+            SplitConfig(recipe="rolling", validation=0.1, test=0.4),
+            table([0] * 9, list(range(9))),
+            "validation 0.1 + 3 windows x test 0.4 leave nothing to train on: expected a sum below 1",
+        ),
+        (
+            SplitConfig(recipe="rolling", test=0),
+            table([0] * 9, list(range(9))),
+            "split.test = 0 leaves the windows of rolling nothing to test on: expected a share above 0",
+        ),
+        (
+            SplitConfig(recipe="rolling"),
+            table([0] * 9),
+            "toy: a rolling split needs time stamps, and there are none; use random or user",
+        ),
+        (
+            SplitConfig(recipe="rolling", windows=2, test=0.2),
+            table([0] * 10, [0, 1, 2, 3, 4, 5, 5, 5, 5, 9]),
+            "toy: the validation part of window 1 would be empty, with 10 interactions of 1 users; "
+            "expected a larger share, or more data",
+        ),
+        (
+            SplitConfig(recipe="rolling", windows=2, test=0.1),
+            table([0] * 10, [0, 1, 2, 3, 4, 5, 6, 7, 8, 8]),
+            "toy: the test part of window 1 would be empty, with 10 interactions of 1 users; "
+            "expected a larger share, or more data",
+        ),
+        (
             SplitConfig(recipe="time"),
             table([0] * 20, [5] * 20),
             "toy: the train part would be empty, with 20 interactions of 1 users; "
@@ -255,7 +408,7 @@ def test_several_types_of_a_pair_are_separate_interactions() -> None:
 )
 def test_impossible_splits_say_why(config: SplitConfig, ratings: Ratings, message: str) -> None:
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
-        split(ratings, config)
+        split_windows(ratings, config)
 
 
 def test_impossible_given_splits_say_why() -> None:
@@ -279,7 +432,11 @@ def test_movielens_100k(data_folder: Path) -> None:
     result = split(ratings, SplitConfig(recipe="time"))
     assert result.train.frame["timestamp"].max() < final(result).targets.frame["timestamp"].min()  # type: ignore[operator]
     assert len(final(result).targets) == pytest.approx(10_000, rel=0.01)
-    assert len(final(split(ratings, SplitConfig(recipe="leave-last-out"))).targets) == 943
+    last_out = split(ratings, SplitConfig(recipe="leave-last-out"))
+    assert len(final(last_out).targets) == 943
+    first = final(last_out).targets.frame["timestamp"].min()
+    later = last_out.train.frame.filter(pl.col("timestamp") > first).height
+    assert last_out.warnings[0].startswith(f"leak: {later:,} of {len(last_out.train):,} train interactions")
 
 
 def test_the_recipe_given_needs_the_given_parts(checkerboard: Ratings) -> None:

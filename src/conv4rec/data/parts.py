@@ -38,7 +38,7 @@ def load_parts(
     """
     windows = load_all_parts(source, config, test=test, query=query, progress=progress)
     if len(windows) > 1:
-        raise DataError(f"split.recipe = rolling makes {len(windows)} splits of {source}: use load_all_parts")
+        raise DataError(f"split.recipe = rolling makes {len(windows)} splits: use load_all_parts")
     return windows[0]
 
 
