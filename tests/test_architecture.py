@@ -28,6 +28,7 @@ LEVELS = {
     "ranking": 6,
     "tables": 6,
     "history": 6,
+    "online": 6,
     "training": 7,
     "queries": 7,
     "records": 7,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from conv4rec._version import __version__
-from conv4rec.cli import config, data, demo, doctor, evaluate, predict, recommend, train
+from conv4rec.cli import config, data, demo, doctor, evaluate, ictr, predict, recommend, train
 from conv4rec.errors import Conv4RecError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("recommend")(recommend.recommend)
 app.command("predict")(predict.predict)
 app.add_typer(data.app, name="data")
+app.command("ictr")(ictr.ictr)
 app.command("config")(config.config)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
