@@ -38,6 +38,11 @@ def test_a_row_may_be_a_list() -> None:
     assert shown.groups == ("model",)
 
 
+def test_lists_of_one_length_are_lists() -> None:
+    frame = LISTS.head(1).with_columns(pl.col("item_id").list.to_array(2))
+    assert contents(load_shown(frame)) == [(1, 10, "a", [5, 6])]
+
+
 def test_or_an_item() -> None:
     assert contents(load_shown(ROWS)) == [(1, 10, "a", [5, 6]), (1, 10, "b", [7])]
     assert contents(load_shown(ROWS, by=[])) == [(1, 10, [5, 7, 6])]

@@ -57,7 +57,10 @@ def load_shown(source: Any, *, by: Sequence[str] | None = None) -> Shown:
     groups = tuple(column for column in USUAL_GROUPS if column in frame.columns) if by is None else tuple(by)
     _refuse_groups(groups)
     _refuse_missing(frame, (*COLUMNS, *groups), name)
-    if isinstance(frame.schema["item_id"], pl.List):
+    nested = frame.schema["item_id"]
+    if isinstance(nested, pl.Array):  # lists of one length
+        frame = frame.with_columns(pl.col("item_id").arr.to_list())
+    if isinstance(nested, pl.List | pl.Array):
         return _from_lists(frame.select(*COLUMNS, *groups), name, groups)
     apart = (*groups, "list_id") if "list_id" in frame.columns else groups
     rows = pl.DataFrame([*_typed(frame, name, spells=spells), *(frame[column] for column in apart)])
