@@ -194,6 +194,10 @@ REFUSED = [
     (("train", "--data", "CSV", "--set", "train.epoch=3"), "setting train.epoch does not exist"),
     (("train", "--data", "CSV", "--set", "epochs=3"), "expected section.field=value, such as train.epochs=5"),
     (("train", "--data", "CSV", "--set", "split.recipe=time"), "needs time stamps"),
+    (("train", "--data", "CSV", "--recipe", "rolling"), "a rolling split needs time stamps"),
+    (("train", "--data", "CSV", "--recipe", "u1"), "recipe u1 is for the data set ml-100k; got "),
+    (("train", "--data", "CSV", "--recipe", "rondom"), "recipe 'rondom' does not exist; did you mean 'random'?"),
+    (("train", "--data", "CSV", "--recipe", "random", "--test", "CSV"), "recipe random makes the test part itself"),
     (("train", "--data", "CSV", "--config", "none.toml"), "none.toml: cannot be read: No such file"),
     (("train", "--data", "nowhere.csv"), "nowhere.csv"),
     (("train", "--data", "CSV", "--set", "train.device=cuda:99"), "device 'cuda:99' cannot be used here"),
@@ -236,6 +240,66 @@ def test_the_parts_of_the_publisher(
     assert told["counts"]["interactions"] == 4640
     again = run("evaluate", tmp_path / "m", "--data", "coat", "--json").json
     assert again["metrics"]["test"] == pytest.approx(told["metrics"]["test"])
+
+
+def test_a_recipe_says_its_rules(run: Run, csv: Path, tmp_path: Path) -> None:
+    words = ("train", "--data", csv, "--model", tmp_path / "m", *SETS, "--recipe", "strong")
+    told = run(*words, "--json").json
+    assert told["recipe"] == "strong"
+    assert told["config"]["split"]["recipe"] == "user"
+    assert "relevant: every held-out interaction whose item is not in the history" in told["notes"]
+    assert any(note.startswith("denominators: ") for note in told["notes"])
+    said = " ".join(run(*words, "--set", "evaluate.relevant=4").out.split())
+    assert "recipe strong (changed): strong generalization" in said
+    assert "relevant: held-out ratings of 4 or more" in said
+
+
+def test_set_goes_before_a_recipe_and_a_recipe_before_a_file(run: Run, csv: Path, tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("[split]\ntest = 0.3\nvalidation = 0.3\nseed = 4\n")
+    words = ("train", "--data", csv, "--model", tmp_path / "m", *SETS, "--config", tmp_path / "c.toml", "--json")
+    split = run(*words, "--recipe", "random", "--set", "split.test=0.2").json["config"]["split"]
+    assert (split["test"], split["validation"], split["seed"]) == (0.2, 0.1, 4)
+    assert run(*words).json["recipe"] is None
+
+
+@pytest.fixture(scope="module")
+def timed_csv(tmp_path_factory: pytest.TempPathFactory, checkerboard: Ratings) -> Path:
+    """The checkerboard, its interactions one a second in a random order."""
+    path = tmp_path_factory.mktemp("data") / "timed.csv"
+    frame = checkerboard.frame.sample(fraction=1, shuffle=True, seed=2)
+    frame.with_columns(timestamp=pl.int_range(pl.len())).write_csv(path)
+    return path
+
+
+def test_rolling_windows_are_trained_one_by_one(run: Run, timed_csv: Path, tmp_path: Path) -> None:
+    words = ("train", "--data", timed_csv, "--model", tmp_path / "m", "--recipe", "rolling", *SETS)
+    told = run(*words, "--json").json
+    windows = told["windows"]
+    assert [f"window {n} of 3" in window["notes"][0] for n, window in enumerate(windows, 1)] == [True] * 3
+    for name, mean in told["metrics"]["test"].items():
+        assert mean == pytest.approx(sum(window["metrics"]["test"][name] for window in windows) / 3)
+    assert told["notes"][-1] == "metrics: plain mean over 3 windows; saved: the model of the last one"
+    evaluated = run("evaluate", tmp_path / "m", "--data", timed_csv, "--json").json
+    assert evaluated["metrics"]["test"] == pytest.approx(windows[-1]["metrics"]["test"])
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+    said = run(*words).out
+    assert "window 1  window 2  window 3  mean" in said
+    assert f"{told['metrics']['test']['ndcg@20']:.4f}" in said
+
+
+def test_leaks_are_warned_of(run: Run, timed_csv: Path, tmp_path: Path) -> None:
+    words = ("train", "--data", timed_csv, "--model", tmp_path / "m", "--recipe", "leave-last-out", *SETS, "--json")
+    done = run(*words)
+    warned = [line for line in done.err.splitlines() if line.startswith("conv4rec: warning: ")]
+    assert warned == [f"conv4rec: warning: {text}" for text in done.json["warnings"]]
+    after = pl.col("timestamp").rank("ordinal", descending=True).over("user_id")
+    frame = pl.read_csv(timed_csv).with_columns(after=after)
+    first = frame.filter(after=1)["timestamp"].min()
+    later = frame.filter((pl.col("after") > 2) & (pl.col("timestamp") > first)).height
+    assert f": leak: {later} of {frame.height - 120} train interactions" in warned[0]
+    again = run("evaluate", tmp_path / "m", "--data", timed_csv, "--json")
+    assert again.json["warnings"] == done.json["warnings"]
+    assert warned[0] in again.err
 
 
 def test_ratings_from_a_database(run: Run, checkerboard: Ratings, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from conv4rec.cli import main
 from conv4rec.cli.output import download_bar
 from conv4rec.data.named import NAMED_SETS
+from conv4rec.recipes import RECIPES
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -52,6 +53,18 @@ def test_list(run: Run, tmp_path: Path) -> None:
     assert "simulated" in run("list")[1]
 
 
+def test_recipes(run: Run) -> None:
+    code, out, err = run("recipes", "--json")
+    told = json.loads(out)["recipes"]
+    assert (code, err) == (0, "")
+    assert list(told) == list(RECIPES)
+    assert told["u1"]["sources"] == ["ml-100k"]
+    assert told["rolling"]["settings"]["split"]["windows"] == 3
+    said = run("recipes")[1]
+    assert "rolling         the cut of `time` moved forward" in said
+    assert "data: yahoo-r3 or coat; relevant: held-out ratings of 4 or more" in said
+
+
 def test_check(run: Run, ratings: Path) -> None:
     code, out, err = run("check", ratings, "--json")
     told = json.loads(out)
@@ -69,7 +82,7 @@ def test_check(run: Run, ratings: Path) -> None:
 def test_check_against_a_test_part(run: Run, ratings: Path, tmp_path: Path) -> None:
     (tmp_path / "test.csv").write_text("user,item,rating\n1,1,3\n")
     leaks = json.loads(run("check", ratings, "--test", tmp_path / "test.csv", "--json")[1])["findings"]
-    assert "1 test rows are of a user and item that the train part has too" in [found["text"] for found in leaks]
+    assert "1 of 1 test rows are of a user and item that the train part has too" in [found["text"] for found in leaks]
 
 
 def test_check_of_a_named_set_takes_its_test_part(run: Run, tmp_path: Path) -> None:

@@ -114,8 +114,8 @@ def test_leaks() -> None:
     columns = {"user_id": [0, 77], "item_id": [0, 5], "rating": [1.0, 2.0], "timestamp": [START, START]}
     test = Ratings(pl.DataFrame(columns), ratings.types)
     assert texts(ratings, test) == [
-        "1 test rows are of a user and item that the train part has too",
-        "1 users of the test part are not in the train part, 1 rows",
+        "1 of 2 test rows are of a user and item that the train part has too",
+        "1 of 2 users of the test part are not in the train part, 1 of 2 rows",
         "1 of 1 users have train interactions after their first test one: not a split by time",
     ]
 

@@ -64,24 +64,28 @@ def test_without_time_stamps_nothing_is_said_of_time() -> None:
 
 def test_shared_pairs() -> None:
     assert shared_pairs(TRAIN, TEST, part="history") == Found(
-        1, "1 test rows are of a user and item that the history has too"
+        1, "1 of 5 test rows are of a user and item that the history has too"
     )
     assert shared_pairs(table((1, 1, 0), (1, 1, 0)), table((1, 1, 0), (1, 1, 1)), part="x") is not None
     assert shared_pairs(TRAIN, table((1, 99, 0)), part="history") is None
 
 
 def test_cold() -> None:
-    assert cold(TRAIN, TEST, kind="user") == Found(3, "1 users of the test part are not in the train part, 3 rows")
-    assert cold(TRAIN, TEST, kind="item") == Found(1, "1 items of the test part are not in the train part, 1 rows")
+    assert cold(TRAIN, TEST, kind="user") == Found(
+        3, "1 of 3 users of the test part are not in the train part, 3 of 5 rows"
+    )
+    assert cold(TRAIN, TEST, kind="item") == Found(
+        1, "1 of 3 items of the test part are not in the train part, 1 of 5 rows"
+    )
     assert cold(TRAIN, TRAIN, kind="item") is None
 
 
 @pytest.mark.parametrize(
     ("by_time", "by_user", "starts"),
     [
-        (False, False, ["leak: 2 of 4", "leak: 1 test rows", "cold: 1 users", "cold: 1 items"]),
-        (True, False, ["leak: 1 test rows", "cold: 1 users", "cold: 1 items"]),
-        (False, True, ["leak: 2 of 4", "leak: 1 test rows", "cold: 1 items"]),
+        (False, False, ["leak: 2 of 4", "leak: 1 of 5 test rows", "cold: 1 of 3 users", "cold: 1 of 3 items"]),
+        (True, False, ["leak: 1 of 5 test rows", "cold: 1 of 3 users", "cold: 1 of 3 items"]),
+        (False, True, ["leak: 2 of 4", "leak: 1 of 5 test rows", "cold: 1 of 3 items"]),
     ],
 )
 def test_warnings_leave_out_what_a_split_does_on_purpose(by_time: bool, by_user: bool, starts: list[str]) -> None:

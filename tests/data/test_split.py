@@ -186,7 +186,7 @@ def test_rolling_windows_by_hand() -> None:
         "rolling, window 2 of 2: of 10 interactions 7 train, 1 validation, 2 test; validation starts 1970-01-08 00:00, "
         "test 1970-01-09 00:00; equal times stay together"
     )
-    cold = ("cold: 2 items of the test part are not in the train part, 2 rows",)
+    cold = ("cold: 2 of 2 items of the test part are not in the train part, 2 of 2 rows",)
     assert first.warnings == second.warnings == cold
 
 
@@ -290,7 +290,7 @@ def test_leave_last_out_warns_of_later_train_interactions() -> None:
     # the first test interaction is at 3; those at 4 and 7 are in train and later
     assert split(ratings, SplitConfig(recipe="leave-last-out")).warnings == (
         "leak: 2 of 3 train interactions (66.7%) are later than the first test interaction (1970-01-01 00:00)",
-        "cold: 2 items of the test part are not in the train part, 2 rows",
+        "cold: 2 of 2 items of the test part are not in the train part, 2 of 2 rows",
     )
 
 
@@ -317,8 +317,8 @@ def test_no_test_part_no_warnings() -> None:
 def test_given_parts_may_share_pairs() -> None:
     train, test = table([0] * 20), table([0, 1], name="official")
     assert given_split(train, test, validation=0.25, seed=3).warnings == (
-        "leak: 1 test rows are of a user and item that the history has too",
-        "cold: 1 users of the test part are not in the train part, 1 rows",
+        "leak: 1 of 2 test rows are of a user and item that the history has too",
+        "cold: 1 of 2 users of the test part are not in the train part, 1 of 2 rows",
     )
 
 

@@ -60,7 +60,8 @@ def shared_pairs(known: Ratings, test: Ratings, *, part: str) -> Found | None:
     """Test rows whose user and item are in `known`, which is called `part`; None where there are none."""
     pairs = ["user_id", "item_id"]
     count = test.frame.join(known.frame.select(pairs), on=pairs, how="semi").height
-    return Found(count, f"{count:,} test rows are of a user and item that the {part} has too") if count else None
+    text = f"{count:,} of {len(test):,} test rows are of a user and item that the {part} has too"
+    return Found(count, text) if count else None
 
 
 def cold(train: Ratings, test: Ratings, *, kind: str) -> Found | None:
@@ -69,7 +70,8 @@ def cold(train: Ratings, test: Ratings, *, kind: str) -> Found | None:
     rows = test.frame.join(train.frame.select(column), on=column, how="anti")
     if not rows.height:
         return None
-    text = f"{rows[column].n_unique():,} {kind}s of the test part are not in the train part, {rows.height:,} rows"
+    ids = f"{rows[column].n_unique():,} of {test.frame[column].n_unique():,} {kind}s"
+    text = f"{ids} of the test part are not in the train part, {rows.height:,} of {len(test):,} rows"
     return Found(rows.height, text)
 
 
