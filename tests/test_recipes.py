@@ -1,5 +1,6 @@
 """Named recipes: what they set, what they say, and what they refuse."""
 
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -70,6 +71,13 @@ def test_a_recipe_goes_over_the_settings_and_set_goes_over_it() -> None:
     assert used.train.epochs == 2
     assert use_recipe(config, "random-exposure").evaluate.relevant == 4.0
     assert use_recipe(make_config({"evaluate": {"relevant": 4}}), "random").evaluate.relevant is None
+
+
+def test_the_documents_have_every_recipe_in_their_table() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "evaluation.md").read_text()
+    rows = [line.split(" | ")[:2] for line in text.splitlines() if line.startswith("| `")]
+    named = {name.strip("| `"): method.strip("`") for name, method in rows}
+    assert {name: recipe.settings["split"]["recipe"] for name, recipe in RECIPES.items()}.items() <= named.items()
 
 
 def test_notes_state_relevance_and_denominators() -> None:
