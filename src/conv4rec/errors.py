@@ -52,3 +52,7 @@ class SaveError(Conv4RecError, OSError):
 
 class MissingExtraError(Conv4RecError, ImportError):
     """A feature whose optional dependency is not installed."""
+
+
+class PeerError(Conv4RecError, RuntimeError):
+    """A model of others, in a comparison, that failed or gave what is no score."""
