@@ -29,6 +29,7 @@ LEVELS = {
     "tables": 6,
     "history": 6,
     "online": 6,
+    "online_phase": 6,
     "training": 7,
     "queries": 7,
     "records": 7,
