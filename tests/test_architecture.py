@@ -36,7 +36,8 @@ LEVELS = {
     "progress": 8,
     "recommender": 8,
     "compare": 9,
-    "cli": 10,
+    "report": 10,
+    "cli": 11,
 }
 
 

@@ -1,13 +1,17 @@
 """Records survive the disk, and what is none is refused in one line."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from conv4rec.errors import DataError
 from conv4rec.evaluation import Report
 from conv4rec.records import Budget, Cost, Record, errors_of, read_records, read_replicates, record_path, write_record
+from tests.made_records import failed_record, make_record
 
 RECORD = Record(
     model="my_models:EASE",
@@ -65,3 +69,33 @@ def test_replicates_that_are_damaged_are_refused(tmp_path: Path) -> None:
     path.with_suffix(".safetensors").write_bytes(b"nothing")
     with pytest.raises(DataError, match=r"w1.safetensors: not a file of replicates: "):
         read_replicates(tmp_path, RECORD)
+
+
+@pytest.mark.parametrize("record", [make_record("conv4rec"), make_record("ease", seed=2), failed_record()])
+def test_every_field_of_a_record_comes_back(record: Record, tmp_path: Path) -> None:
+    write_record(tmp_path, record)
+    assert read_records(tmp_path) == (record,)
+
+
+@given(st.dictionaries(st.text(), st.floats(allow_nan=False)), st.text(min_size=1, max_size=30))
+def test_any_name_and_any_figure_comes_back(metrics: dict[str, float], name: str) -> None:
+    record = Record(model=name, data=name, recipe="random", metrics=metrics)
+    assert Record.model_validate_json(record.model_dump_json()) == record
+    assert all(letter.isalnum() or letter in "._-" for letter in record.job)
+
+
+def test_records_come_in_the_order_of_their_files(tmp_path: Path) -> None:
+    for model in ("svd", "ease", "bpr"):
+        write_record(tmp_path, failed_record(model))
+    assert [record.model for record in read_records(tmp_path)] == ["bpr", "ease", "svd"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [("schema_version", 2, "schema_version: Input should be 1"), ("notes_", [], "notes_: Extra inputs")],
+)
+def test_a_record_of_another_kind_is_refused(field: str, value: object, told: str, tmp_path: Path) -> None:
+    path = write_record(tmp_path, RECORD)
+    path.write_text(json.dumps(RECORD.model_dump(mode="json") | {field: value}))
+    with pytest.raises(DataError, match=f"w1.json: not a record: {told}"):
+        read_records(tmp_path)
