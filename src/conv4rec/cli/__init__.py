@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from conv4rec._version import __version__
-from conv4rec.cli import config, data, demo, doctor, evaluate, ictr, predict, recommend, report, train
+from conv4rec.cli import compare, config, data, demo, doctor, evaluate, ictr, predict, recommend, report, train, tune
 from conv4rec.errors import Conv4RecError
 
 app = typer.Typer(
@@ -19,6 +19,8 @@ app = typer.Typer(
 )
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
+app.command("tune")(tune.tune)
 app.command("report")(report.report)
 app.command("recommend")(recommend.recommend)
 app.command("predict")(predict.predict)

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,6 +9,7 @@ import typer
 from conv4rec.errors import QueryError
 
 if TYPE_CHECKING:
+    from conv4rec.compare.jobs import Limits
     from conv4rec.config import Config
     from conv4rec.ids import Ids
 
@@ -24,6 +26,12 @@ Recipe = Annotated[
     typer.Option("--recipe", help="A named protocol (see `conv4rec data recipes`); --set goes before it."),
 ]
 Query = Annotated[str | None, typer.Option("--query", help="SQL to run, where the source is a database URL.")]
+Trials = Annotated[int | None, typer.Option("--trials", min=1, help="Search: most settings to try.")]
+Seconds = Annotated[float | None, typer.Option("--seconds", min=0.001, help="Search: most seconds to spend.")]
+Params = Annotated[
+    list[str] | None,
+    typer.Option("--params", help="Hyper-parameters: MODEL=FILE, or a file or JSON with a table a model."),
+]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to this .parquet, .csv or .jsonl file.")]
 
 
@@ -40,6 +48,20 @@ def settings(config: Path | None, recipe: str | None, overrides: list[str] | Non
     if recipe is None:
         return load_config(config, given(overrides))
     return use_recipe(load_config(config), recipe, given(overrides))
+
+
+def limits(trials: int | None, seconds: float | None) -> "Limits | None":
+    """The budget of a search; None where none is given."""
+    from conv4rec.compare.jobs import Limits
+
+    return None if trials is None and seconds is None else Limits(trials=trials, seconds=seconds)
+
+
+def import_from_here() -> None:
+    """Let `package.module:NAME` be found in the folder at hand, as `python -m` does."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
 
 
 def parse_ids(texts: list[str], ids: "Ids") -> list[Any]:

@@ -1,0 +1,120 @@
+"""From the parts of a window to what a model may learn from, and, apart from it, what it is asked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from conv4rec.compare.jobs import Request
+from conv4rec.compare.models import find_model
+from conv4rec.compare.params import settings_given
+from conv4rec.compare.peer import Peer, Task
+from conv4rec.config import Config
+from conv4rec.data.interactions import Interactions
+from conv4rec.data.parts import Parts
+from conv4rec.data.ratings import join
+from conv4rec.data.split import HoldOut, Split
+from conv4rec.errors import DataError
+from conv4rec.recipes import load_windows
+from conv4rec.training import Validation
+from conv4rec.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A window in index space.
+
+    Attributes:
+        task: what a model may learn from.
+        test: what it is asked once fitted; no part of it is in `task`.
+        vocabulary: the ids of the window.
+    """
+
+    task: Task
+    test: Validation
+    vocabulary: Vocabulary
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of what is asked."""
+        return f"{self.test.history.fingerprint()}{self.test.targets.fingerprint()}"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a request needs.
+
+    Attributes:
+        peer: the model.
+        parts: those of its window.
+        prepared: the same in index space.
+        fixed: hyper-parameters that are given, as such or as settings, and are not searched.
+    """
+
+    peer: Peer
+    parts: Parts
+    prepared: Prepared
+    fixed: Mapping[str, Any]
+
+
+def load(request: Request) -> Loaded:
+    """Find the model, load the data and divide them. Raises DataError for a window that there is not."""
+    job, peer = request.job, find_model(request.job.model)
+    windows = load_windows(job.data, job.recipe, request.config)
+    if len(windows) < job.window:
+        raise DataError(f"window {job.window}: recipe {job.recipe} makes {len(windows)} of {job.data}")
+    parts = windows[job.window - 1]
+    fixed = settings_given(peer, request.config) | request.params
+    return Loaded(peer, parts, prepare(parts, request.config, seed=job.seed), fixed)
+
+
+def prepare(parts: Parts, config: Config, *, seed: int) -> Prepared:
+    """Cross the id border. Raises DataError for parts without a test part."""
+    split = parts.split
+    if split.test is None:
+        raise DataError(f"{parts.known.name}: no test part (split.test = 0); expected one to compare on")
+    vocabulary = parts.known.vocabulary()
+    task = Task(
+        types=vocabulary.types,
+        train=Interactions.from_ratings(split.train, vocabulary),
+        validation=_held_out(split.validation, vocabulary),
+        known=_known(split, vocabulary),
+        seed=seed,
+        config=config,
+    )
+    return Prepared(task, _held_out(split.test, vocabulary), vocabulary)
+
+
+def for_search(task: Task) -> Task:
+    """The task while hyper-parameters are searched: nothing is known of the users beyond train."""
+    return replace(task, known=task.train)
+
+
+def refuse_new_users(peer: Peer, known: Interactions, asked: Validation) -> None:
+    """Raise DataError where a model that cannot predict new users is asked about users it was not fitted on.
+
+    A user without any history is no new user: every model must have an answer for them.
+    """
+    if peer.new_users:
+        return
+    users = (asked.targets.counts > 0) & (asked.history.counts > 0)
+    n_new = int(np.count_nonzero(users & (known.counts == 0)))
+    if n_new:
+        raise DataError(
+            f"{peer.name} cannot predict users that it was not fitted on, and {n_new:,} of "
+            f"{np.count_nonzero(users):,} users are new"
+        )
+
+
+def _held_out(held_out: HoldOut, vocabulary: Vocabulary) -> Validation:
+    history, targets = (Interactions.from_ratings(r, vocabulary) for r in (held_out.history, held_out.targets))
+    return Validation(history, targets)
+
+
+def _known(split: Split, vocabulary: Vocabulary) -> Interactions:
+    """Train, and validation with its history, which may be train itself."""
+    known = join(split.train, split.validation.targets)
+    if split.validation.history is not split.train:
+        known = join(known, split.validation.history)
+    return Interactions.from_ratings(known, vocabulary)
