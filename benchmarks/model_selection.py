@@ -168,7 +168,8 @@ def main() -> None:
     rows = summarise(cases)
     told = {
         "command": f"python -m benchmarks.model_selection {n_seeds}",
-        "with": machine() | {"seconds": round(time.perf_counter() - started)},
+        "with": machine()
+        | {"seconds": round(time.perf_counter() - started), "cpu_seconds": round(time.process_time())},
         "design": {
             "size": SIZE,
             "worlds": WORLDS,
