@@ -26,7 +26,7 @@ def csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def command(csv: Path, run: Path, *words: str, models: tuple[str, ...] = ("POPULAR",)) -> list[str]:
     named = [word for model in models for word in ("--model", f"{FAKES}:{model}")]
-    quick = ["--set", "evaluate.bootstrap=50", "--set", "evaluate.k=[5]", "--no-slices"]
+    quick = ["--set", "evaluate.bootstrap=50", "--set", "evaluate.k=[5]", "--no-slices", "--no-report"]
     return [sys.executable, "-m", "conv4rec", "compare", "--data", str(csv), "--run", str(run), *named, *quick, *words]
 
 

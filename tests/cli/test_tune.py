@@ -11,6 +11,7 @@ import pytest
 
 from conv4rec.cli import main
 from conv4rec.config import load_config
+from conv4rec.records import read_records, read_replicates
 from tests.compare.worlds import write_small_csv
 
 POPULAR = "tests.compare.fakes:POPULAR"
@@ -109,3 +110,16 @@ def test_a_refusal_is_one_line_and_nothing_is_written(
     assert done.err.startswith("conv4rec: ")
     assert message in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_evaluate_writes_a_record_that_report_and_compare_read(run: Run, csv: Path, tmp_path: Path) -> None:
+    sets = ("--set", "train.epochs=2", "--set", "train.device=cpu", "--set", "evaluate.bootstrap=20")
+    model, folder = tmp_path / "films.conv4rec", tmp_path / "run"
+    assert run("train", "--data", csv, "-m", model, *sets, "--json").code == 0
+    plain = json.loads(run("evaluate", model, "--data", csv, "--json").out)
+    recorded = json.loads(run("evaluate", model, "--data", csv, "--run", folder, "--json").out)
+    assert recorded["metrics"] == {"test": pytest.approx(plain["metrics"]["test"])}
+    (record,) = read_records(folder)
+    assert record.model == "films"
+    assert record.metrics == pytest.approx(plain["metrics"]["test"])
+    assert read_replicates(folder, record)["rmse"].shape == (20,)

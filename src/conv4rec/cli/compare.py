@@ -48,6 +48,7 @@ def compare(
     over_time: Annotated[bool, typer.Option("--over-time", help="Measure recall@K^beta, too.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Repeat jobs that have been done.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Repeat jobs that failed.")] = False,
+    report: Annotated[bool, typer.Option(help="Write the page of `conv4rec report`, too.")] = True,
     config: options.Toml = None,
     set_: options.Sets = None,
     as_json: options.Json = False,
@@ -57,7 +58,7 @@ def compare(
     Every job runs in a process of its own, and one that fails is a row that says why. A run that was stopped goes on
     where it was. With --trials or --seconds the hyper-parameters of every model are searched first, on validation
     data, each within the same budget. The tables show all that the folder holds; they are printed and written to
-    RUN/compare.md and RUN/compare.json.
+    RUN/compare.md and RUN/compare.json, and with the extra `report` there is a page in RUN/report.
     """
     from conv4rec.compare.grid import Grid
     from conv4rec.compare.jobs import RunFolder
@@ -88,7 +89,10 @@ def compare(
         except KeyboardInterrupt:
             progress.say(f"stopped; the same command goes on. What has been done lies in {run}")
             raise typer.Exit(INTERRUPTED) from None
-    if not _give(run, as_json=as_json):
+    has_figures = _give(run, as_json=as_json)
+    if report:
+        _write_page(run)
+    if not has_figures:
         raise typer.Exit(1)
 
 
@@ -106,6 +110,17 @@ def _give(run: Path, *, as_json: bool) -> bool:
     else:
         typer.echo((run / MARKDOWN).read_text())
     return any(record["error"] is None for record in result["records"])
+
+
+def _write_page(run: Path) -> None:
+    from conv4rec.errors import MissingExtraError
+    from conv4rec.report.writer import write_report
+
+    try:
+        said = str(write_report(run).page)
+    except MissingExtraError as error:
+        said = f"no page: {error}"
+    Console(stderr=True).print(said, highlight=False, markup=False, soft_wrap=True)
 
 
 class _Progress:

@@ -1,12 +1,17 @@
 """`conv4rec evaluate`: a saved model against held-out data."""
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from conv4rec.cli import options
 from conv4rec.cli.output import download_bar, print_json, print_metrics, print_warnings
 
 if TYPE_CHECKING:
+    from conv4rec.data.parts import Parts
     from conv4rec.data.ratings import Ratings
+    from conv4rec.evaluation import Report
     from conv4rec.recommender import Conv4Rec
 
 
@@ -15,6 +20,9 @@ def evaluate(
     data: options.Source,
     test: options.TestSource = None,
     query: options.Query = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", help="Write a record into this folder too, for `conv4rec report`.")
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Measure a saved model on the test part of the data it was trained on, or on a --test part of your own.
@@ -34,13 +42,23 @@ def evaluate(
     if parts.split.test is None:
         raise DataError("the model was trained without a test part (split.test = 0): give one as --test")
     print_warnings(parts.split.warnings)
-    report = fitted.evaluate(parts.split.test)
+    report = fitted.evaluate(parts.split.test) if run is None else _record(fitted, parts, run, name=model.stem)
     notes = (parts.split.recipe, *report.notes)
     if as_json:
         told = {"counts": report.counts, "notes": notes, "warnings": parts.split.warnings}
         print_json({"model": str(model), "data": parts.known.name, "metrics": {"test": report.metrics}} | told)
     else:
         print_metrics(report.metrics, notes)
+
+
+def _record(fitted: "Conv4Rec", parts: "Parts", run: Path, *, name: str) -> "Report":
+    """Measure as `conv4rec compare` does, by parts of the test data too, and write it down."""
+    from conv4rec.compare.saved import measure_saved
+    from conv4rec.records import write_record
+
+    record, report = measure_saved(fitted, parts, name=name)
+    write_record(run, record, report)
+    return report
 
 
 def _check_same_data(fitted: "Conv4Rec", known: "Ratings") -> None:

@@ -14,7 +14,7 @@ HIGHER = frozenset(
 LOWER = frozenset(
     ("rmse", "mae", "rps", "nll", "nll_consume", "nll_rating", "brier_like", "brier_consume", "ece_like", "ece_consume")
 )
-NAMES = {"ndcg": "NDCG", "recall": "Recall", "rmse": "RMSE", "nll": "nats", "ece_like": "ECE like", "auc": "AUC"}
+NAMES = {"ndcg": "NDCG", "recall": "Recall", "rmse": "RMSE", "nll": "NLL, nats", "ece_like": "ECE like", "auc": "AUC"}
 MIB = 2.0**20
 
 
@@ -53,7 +53,7 @@ COSTS = {
         Column("fit_seconds", "fit, s", "lower", digits=1),
         Column("users_per_second", "users/s", "higher", digits=0),
         Column("peak_memory_bytes", "peak, MiB", "lower", MIB, digits=0),
-        Column("model_bytes", "model, MiB", "lower", MIB, digits=1),
+        Column("model_bytes", "model, MiB", "lower", MIB, digits=2),
     )
 }
 

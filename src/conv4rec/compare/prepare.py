@@ -69,12 +69,15 @@ def load(request: Request) -> Loaded:
     return Loaded(peer, parts, prepare(parts, request.config, seed=job.seed), fixed)
 
 
-def prepare(parts: Parts, config: Config, *, seed: int) -> Prepared:
-    """Cross the id border. Raises DataError for parts without a test part."""
+def prepare(parts: Parts, config: Config, *, seed: int, vocabulary: Vocabulary | None = None) -> Prepared:
+    """Cross the id border, with the ids of all parts or with those of a model, which must have them all.
+
+    Raises DataError for parts without a test part, and UnknownIdError for an id that the vocabulary does not have.
+    """
     split = parts.split
     if split.test is None:
         raise DataError(f"{parts.known.name}: no test part (split.test = 0); expected one to compare on")
-    vocabulary = parts.known.vocabulary()
+    vocabulary = parts.known.vocabulary() if vocabulary is None else vocabulary
     task = Task(
         types=vocabulary.types,
         train=Interactions.from_ratings(split.train, vocabulary),
