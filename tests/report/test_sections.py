@@ -55,7 +55,9 @@ def test_counts_on_which_records_differ_are_left_out() -> None:
 
 
 def test_notes_of_all_come_first_and_others_name_their_models() -> None:
-    group = of(make_record("ease", notes=("mine", "all")), make_record("svd", notes=("all",)), failed_record())
+    group = of(
+        make_record("ease", notes=("mine", "all", "mine", "all")), make_record("svd", notes=("all",)), failed_record()
+    )
     assert sections.notes(group) == "<ul><li>all</li><li>ease: mine</li></ul>"
     assert sections.notes(of(make_record("ease", notes=()))) == "<p>The records hold none.</p>"
 
@@ -65,7 +67,7 @@ def test_searches_say_settings_and_budget() -> None:
     group = of(make_record("ease", params={"l2": 800.0}, budget=budget), make_record("svd", budget=None))
     html = sections.searches(group)
     assert '<th scope="row">ease</th><td><code>l2 = 800.0</code></td><td>searched by ndcg@20 on validation' in html
-    assert '<th scope="row">svd</th><td>its defaults</td><td>not searched</td>' in html
+    assert '<th scope="row">svd</th><td>none</td><td>not searched</td>' in html
 
 
 def test_settings_that_are_shared_are_told_once() -> None:

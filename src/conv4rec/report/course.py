@@ -6,7 +6,7 @@ from typing import Literal
 import altair as alt
 
 from conv4rec.records import Epoch, Record
-from conv4rec.report.drawing import HEIGHT, Drawn, Panel, Picture, Row, drawn, missing, opacity, tooltip
+from conv4rec.report.drawing import CLOSE, HEIGHT, Drawn, Panel, Picture, Row, drawn, missing, opacity, tooltip
 from conv4rec.report.groups import Group, unique
 from conv4rec.report.looks import Look
 from conv4rec.report.measures import Measure, measure_of, pick
@@ -107,11 +107,11 @@ def _slice_panel(name: str, by: By, found: Drawn) -> Panel:
     axis = alt.Axis(labelExpr="split(replace(datum.label, ')', ''), ' (')", labelLimit=130, ticks=False, grid=True)
     chart = alt.Chart(found.data).mark_point(filled=True, size=60)
     return chart.encode(
-        x=alt.X("value:Q", title=measure.title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)),
-        y=alt.Y("label:N", title=None, sort=list(labels), axis=axis),
+        x=alt.X("value:Q", title=measure.title, scale=CLOSE, axis=alt.Axis(tickCount=5)),
+        y=alt.Y("label:N", title=None, sort=list(labels), axis=axis, scale=alt.Scale(paddingInner=0.35)),
         yOffset=alt.YOffset("model:N", sort=list(found.models)),
         color=found.colour,
         shape=found.shape,
         opacity=opacity(),
         tooltip=[*tooltip("value", "interactions"), "label:N"],
-    ).properties(height=len(labels) * max(44, 10 * len(found.models)), title=f"{measure.label} {BY[by]}")
+    ).properties(height=len(labels) * max(44, 13 * len(found.models)), title=f"{measure.label} {BY[by]}")

@@ -22,6 +22,8 @@ INK = "#1b1f24"
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Liberation Sans', sans-serif"
 WIDTH, HEIGHT = 320, 260
 """Size of a panel in pixels: in a PNG both, in the page the height."""
+CLOSE = alt.Scale(zero=False, padding=8)
+"""A scale that starts near the values, with room for their marks."""
 KEYED = frozenset(("color", "shape", "size", "strokeDash"))
 """Channels that have a key in a PNG."""
 SNIPPET = "window.vegaEmbed = vegaEmbed;"
@@ -130,18 +132,18 @@ def tooltip(*names: str, digits: str = ".4~f") -> list[alt.Tooltip]:
 
 
 def log_axis(values: Iterable[float]) -> tuple[alt.Scale, alt.Axis]:
-    """A logarithmic scale over whole powers of ten around all values, which are positive, with at most 8 labels."""
+    """A logarithmic scale over whole powers of ten around all values, which are positive, with at most 6 labels."""
     exponents = [math.log10(value) for value in values] or [0.0]
     first, last = math.floor(min(exponents)), math.ceil(max(exponents))
     last = max(last, first + 1)
-    ticks = [10.0**power for power in range(first, last + 1, 1 + (last - first) // 8)]
+    ticks = [10.0**power for power in range(first, last + 1, 1 + (last - first) // 6)]
     words = "format(datum.value, datum.value < 0.001 ? '~e' : '~g')"
     return alt.Scale(type="log", domain=[10.0**first, 10.0**last]), alt.Axis(values=ticks, labelExpr=words)
 
 
 def opacity(value: float = 1.0) -> Any:
     """Full for the model that is picked out, or for all where none is."""
-    return alt.condition("!isValid(chosen) || chosen === datum.model", alt.value(value), alt.value(0.08))
+    return alt.condition("!isValid(chosen) || chosen === datum.model", alt.value(value), alt.value(0.18))
 
 
 def config(ink: str) -> Spec:

@@ -5,7 +5,19 @@ from statistics import fmean
 
 import altair as alt
 
-from conv4rec.report.drawing import HEIGHT, Drawn, Panel, Picture, Row, drawn, log_axis, missing, opacity, tooltip
+from conv4rec.report.drawing import (
+    CLOSE,
+    HEIGHT,
+    Drawn,
+    Panel,
+    Picture,
+    Row,
+    drawn,
+    log_axis,
+    missing,
+    opacity,
+    tooltip,
+)
 from conv4rec.report.groups import Group
 from conv4rec.report.looks import Look
 from conv4rec.report.measures import Measure, measure_of, pick
@@ -62,7 +74,7 @@ def _interval_panel(name: str, found: Drawn) -> Panel:
         base = base.encode(yOffset="run:N")
     bars = base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q")
     points = base.mark_point(filled=True, size=70).encode(
-        x=alt.X("value:Q", title=measure.title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)),
+        x=alt.X("value:Q", title=measure.title, scale=CLOSE, axis=alt.Axis(tickCount=5)),
         shape=found.shape,
         tooltip=tooltip("value", "low", "high"),
     )
@@ -135,7 +147,7 @@ def precision_recall(group: Group, looks: Looks) -> Picture:
 
 def _precision_recall_panel(found: Drawn) -> Panel:
     base = alt.Chart(found.data).encode(
-        x=alt.X("recall:Q", title="recall (share of relevant items)"),
+        x=alt.X("recall:Q", title="recall (share of relevant items)", axis=alt.Axis(tickCount=8)),
         y=alt.Y("precision:Q", title="precision (share of listed items)", scale=alt.Scale(zero=False)),
         color=found.colour,
         opacity=opacity(),

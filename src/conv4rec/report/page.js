@@ -21,7 +21,4 @@
 
   for (const button of buttons) button.addEventListener("click", () => choose(button.dataset.model));
   for (const place of document.querySelectorAll("[data-chart]")) draw(place);
-  window.addEventListener("beforeprint", () => {
-    for (const details of document.querySelectorAll("details")) details.open = true;
-  });
 })();

@@ -52,10 +52,10 @@ def searches(group: Group) -> Html:
         budgets = tuple(record.budget for record in mine if record.budget is not None)
         params = unique(_settings(record.params) for record in mine)
         told = budget_in_words(budgets) if budgets else "not searched"
-        words = [element("code", each) if each else "its defaults" for each in params]
+        words = [element("code", each) if each else "none" for each in params]
         rows.append(element("tr", element("th", model, scope="row"), element("td", words), element("td", told)))
     heads = [element("th", name, scope="col") for name in ("model", "settings", "search")]
-    table = element("table", element("thead", element("tr", heads)), element("tbody", rows))
+    table = element("table", element("thead", element("tr", heads)), element("tbody", rows), class_="words")
     return element("div", table, class_="wide", tabindex=0, role="region", aria_label="hyper-parameters")
 
 
@@ -80,7 +80,7 @@ def _by_model(texts: Sequence[tuple[str, Iterable[str]]]) -> list[str]:
     """Every text once; those that not all records have with the names of the models that do."""
     holders: dict[str, list[str]] = {}
     for model, several in texts:
-        for each in several:
+        for each in unique(several):
             holders.setdefault(each, []).append(model)
     common = [each for each, models in holders.items() if len(models) == len(texts)]
     rest = [f"{', '.join(unique(models))}: {each}" for each, models in holders.items() if len(models) < len(texts)]

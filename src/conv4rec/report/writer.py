@@ -40,7 +40,7 @@ def write_report(run: Path, out: Path | None = None) -> Written:
 
     folder = run / "report" if out is None else out
     groups = groups_of(read_records(run))
-    looks = looks_of(unique(sorted(model for group in groups for model in group.models)))
+    looks = looks_of(unique(sorted(record.model for group in groups for record in group.measured)))
     chapters = [_chapter(run, group, looks) for group in groups]
     html = page(run.resolve().name, chapters, looks)
     images = {
