@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from conv4rec.records import Record
 from tests.made_records import make_run
 
 
@@ -15,11 +16,13 @@ def conv4rec(*words: str | Path) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_report_is_written_where_it_is_asked_for(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", models=("popularity",))
+    bare = Record(model="popularity", data="ml-1m", recipe="random", metrics={"ndcg@20": 0.134})
+    run = make_run(tmp_path / "run", models=(), extra=[bare])
     done = conv4rec("report", run, "-o", tmp_path / "out", "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["page"] == str(tmp_path / "out" / "report.html")
+    assert told["pictures"] == [str(tmp_path / "out" / "ml-1m__random__figures.png")]
     assert all(Path(path).exists() for path in (told["page"], *told["pictures"]))
 
 
