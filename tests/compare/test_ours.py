@@ -7,10 +7,16 @@ import pytest
 
 from conv4rec.compare.ours import CONV4REC, POPULAR, Ours, fit_ours
 from conv4rec.compare.peer import Trained
-from conv4rec.config import override
+from conv4rec.compare.prepare import prepare
+from conv4rec.config import Config, override
 from conv4rec.data.interactions import Interactions
+from conv4rec.data.parts import Parts
+from conv4rec.data.ratings import Ratings
+from conv4rec.data.split import split
 from conv4rec.errors import ConfigError
-from tests.compare.tasks import CLICKS, N_ITEMS, SHOP, STARS, ByHistory, checkerboard, make_task
+from conv4rec.recommender import Conv4Rec
+from tests.compare.tasks import CLICKS, N_ITEMS, SHOP, STARS, ByHistory, make_task
+from tests.compare.tasks import checkerboard as small_checkerboard
 from tests.predictor_contract import PredictorContract, some_histories
 
 KINDS = {"stars": STARS, "shop": SHOP, "clicks": CLICKS}
@@ -54,6 +60,18 @@ def test_our_epochs_are_kept(ours: dict[str, Ours]) -> None:
     assert fitted.n_bytes == sum(weight.numpy().nbytes for weight in weights)
 
 
+def test_it_is_the_model_of_the_package_to_the_bit(checkerboard: Ratings, small_config: Config) -> None:
+    config = override(small_config, ["train.epochs=2", "train.seed=3"])
+    parts = split(checkerboard, config.split)
+    window = prepare(Parts(parts, checkerboard), config, seed=3)
+    peer = fit_ours(window.task, CONV4REC.defaults)
+    model = Conv4Rec(config).fit_split(parts, checkerboard)
+    history = window.test.history
+    found, expected = peer.predict(np.arange(history.n_users), history), model.predictor.predict(history)
+    assert (found.log_p_consume == expected.log_p_consume).all()
+    assert (found.type_law.grid() == expected.type_law.grid()).all()
+
+
 def test_parameters_reach_the_settings_and_the_settings_of_the_task_are_kept() -> None:
     task = make_task(STARS)
     other = fit_ours(task, {**CONV4REC.defaults, "model.dropout": 0.5, "train.epochs": 2})
@@ -88,7 +106,7 @@ def test_popularity_ranks_and_leaves_out_what_was_taken() -> None:
     nobody = some_histories(CLICKS, N_ITEMS).select(np.array([0]))
     log_p = fitted.predict(np.array([0]), nobody).log_p_consume[0]
     assert (log_p[np.argsort(counts, kind="stable")] == np.sort(log_p)).all()
-    known = checkerboard(CLICKS)
+    known = small_checkerboard(CLICKS)
     p = np.exp(fitted.predict(np.arange(known.n_users), known).log_p_consume)
     assert p[known.users, known.items].max() < 1e-3
     assert fitted.claims == {"consume", "rating"}

@@ -83,11 +83,11 @@ BPR = Peer(
     package="implicit",
     claims=frozenset(("consume",)),
     fit=fit_bpr,
-    defaults={"factors": 64, "learning_rate": 0.05, "regularization": 0.01, "iterations": 100},
+    defaults={"factors": 64, "learning_rate": 0.005, "regularization": 0.001, "iterations": 60},
     space={
         "factors": Setting(16, 256, log=True, integer=True),
         "learning_rate": Setting(1e-3, 0.3, log=True),
-        "regularization": Setting(1e-4, 0.1, log=True),
+        "regularization": Setting(1e-5, 0.1, log=True),
         "iterations": Setting(20, 300, log=True, integer=True),
     },
     new_users=False,

@@ -122,13 +122,11 @@ def _knn_bytes(scorer: Any) -> int:
 
 
 def _options(seed: int) -> Any:
-    """Options of a fit. LensKit is given as many threads as we use, once: it cannot be given others later."""
+    """Options of a fit. LensKit is given as many threads as we use, the first time: later it keeps what it has."""
     from lenskit import parallel
-    from lenskit.parallel import config
     from lenskit.training import TrainingOptions
 
-    if config._config is None:
-        parallel.initialize(processes=1, threads=torch.get_num_threads(), backend_threads=1)
+    parallel.initialize(processes=1, threads=torch.get_num_threads(), backend_threads=1)
     return TrainingOptions(rng=seed)
 
 
@@ -178,8 +176,11 @@ IKNN = Peer(
     package="lenskit",
     claims=frozenset(("consume",)),
     fit=fit_iknn,
-    defaults={"max_nbrs": 100},
-    space={"max_nbrs": Setting(5, 500, log=True, integer=True)},
+    defaults={"save_nbrs": 20, "max_nbrs": 100},
+    space={
+        "save_nbrs": Setting(5, 500, log=True, integer=True),
+        "max_nbrs": Setting(5, 500, log=True, integer=True),
+    },
 )
 
 IKNN_RATING = Peer(
@@ -188,7 +189,11 @@ IKNN_RATING = Peer(
     package="lenskit",
     claims=frozenset(("rating",)),
     fit=fit_iknn_rating,
-    defaults={"max_nbrs": 30, "min_nbrs": 2},
-    space={"max_nbrs": Setting(5, 300, log=True, integer=True), "min_nbrs": Setting(1, 10, integer=True)},
+    defaults={"save_nbrs": 500, "max_nbrs": 30, "min_nbrs": 2},
+    space={
+        "save_nbrs": Setting(50, 2000, log=True, integer=True),
+        "max_nbrs": Setting(5, 300, log=True, integer=True),
+        "min_nbrs": Setting(1, 10, integer=True),
+    },
     monitor="rmse",
 )

@@ -72,7 +72,7 @@ SVD = Peer(
     package="scikit-surprise",
     claims=frozenset(("rating",)),
     fit=fit_svd,
-    defaults={"n_factors": 100, "n_epochs": 40, "lr_all": 0.005, "reg_all": 0.05},
+    defaults={"n_factors": 100, "n_epochs": 60, "lr_all": 0.005, "reg_all": 0.07},
     space={
         "n_factors": Setting(8, 256, log=True, integer=True),
         "n_epochs": Setting(10, 120, log=True, integer=True),
