@@ -175,6 +175,7 @@ def config(ink: str) -> Spec:
 def page_spec(panel: Panel) -> Spec:
     """A panel as wide as its place in the page, without a key, which the page has beside it."""
     spec = panel.properties(width="container").to_dict()
+    del spec["$schema"]  # the address of a version, and the page has only one
     for layer in spec.get("layer", [spec]):
         for channel in KEYED & layer["encoding"].keys():
             layer["encoding"][channel]["legend"] = None
