@@ -156,6 +156,15 @@ def draw(rows: list[dict[str, Any]], n_cases: int, path: Path) -> None:
     chart.properties(title=alt.TitleParams(title, subtitle=below, anchor="start")).save(path)
 
 
+def dump(told: Mapping[str, Any]) -> str:
+    """JSON with a row a line."""
+    parts = []
+    for name, value in told.items():
+        rows = ",\n".join(f"  {json.dumps(row)}" for row in value) if isinstance(value, list) else ""
+        parts.append(f" {json.dumps(name)}: " + (f"[\n{rows}\n ]" if rows else json.dumps(value)))
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
 def main() -> None:
     """Run every case, then summarise, store and draw."""
     torch.set_num_threads(1)
@@ -166,27 +175,19 @@ def main() -> None:
             cases.append(run_case(name, seed))
             sys.stderr.write(f"{time.perf_counter() - started:.0f} s: {name}, seed {seed}\n")
     rows = summarise(cases)
+    seconds = {"seconds": round(time.perf_counter() - started), "cpu_seconds": round(time.process_time())}
+    design = {"size": SIZE, "worlds": WORLDS, "answers": ANSWERS, "contestants": cases[0]["models"]}
     told = {
         "command": f"python -m benchmarks.model_selection {n_seeds}",
-        "with": machine()
-        | {"seconds": round(time.perf_counter() - started), "cpu_seconds": round(time.process_time())},
-        "design": {
-            "size": SIZE,
-            "worlds": WORLDS,
-            "answers": ANSWERS,
-            "contestants": cases[0]["models"],
-            "chosen_from": FIVE,
-            "k": 10,
-            "within_seconds": WITHIN,
-        },
-        "summary": rows,
-        "comparisons": compare(cases),
-        "sensitivity": sensitivity(cases),
+        "with": machine() | seconds,
+        "design": design | {"chosen_from": FIVE, "k": 10, "within_seconds": WITHIN},
         "log_winner_is_true_winner": ceilings(cases),
+        "comparisons": compare(cases),
+        "summary": rows,
+        "sensitivity": sensitivity(cases),
+        "cases": cases,
     }
-    text = json.dumps(told, indent=1)
-    raw = ",\n".join("  " + json.dumps(case) for case in cases)
-    RESULTS.write_text(f'{text[:-2]},\n "cases": [\n{raw}\n ]\n}}\n')
+    RESULTS.write_text(dump(told))
     draw(rows, len(cases), PICTURE)
 
 
