@@ -109,7 +109,7 @@ def test_mf_has_biases_for_whom_and_what_it_never_met(mf: Rating) -> None:
 def test_mf_learns_again_from_all_that_is_known(mf: Rating) -> None:
     searching = MF.fit(while_searching(make_task(STARS)), SMALL_MF)
     assert isinstance(searching, Rating)
-    assert searching.link.means == pytest.approx(mf.link.means)
+    assert searching.link.laws == pytest.approx(mf.link.laws)
     assert (predicted(searching, np.arange(5)) != predicted(mf, np.arange(5))).any()
 
 

@@ -84,7 +84,7 @@ def test_it_is_a_peer_that_takes_histories() -> None:
 def test_it_ranks_movielens_100k(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONV4REC_DATA", str(data_folder))
     window = prepare(load_parts("ml-100k", Config()), Config(), seed=0)
-    fitted, test = EASE.fit(window.task, EASE.defaults), window.test
+    fitted, test = EASE.fit(window.task, {"lambda": 500.0}), window.test
     settings = EvaluateConfig(k=(20,), bootstrap=0)
     metrics = evaluate_by_user(
         fitted.predict, window.task.types, test.history, test.targets, settings, claims=fitted.claims

@@ -178,7 +178,7 @@ def test_a_score_that_is_no_number() -> None:
     ranking = Ranking("fake", STARS, table, ConsumeLink(np.array([0.0, 1.0]), np.array([0.0, 1.0]), 0.0))
     with pytest.raises(PeerError, match="fake: the score of user 5, item 3 is nan, expected a number"):
         ranking.predict(np.array([4, 5]), make_task(STARS).train.select(np.array([4, 5])))
-    rating = Rating("fake", STARS, table, RatingLink(np.array([3.0]), np.full((1, 5), 0.2)), np.zeros(5))
+    rating = Rating("fake", STARS, table, RatingLink(3.0, 3.0, np.full((1, 5), 0.2)), np.zeros(5))
     with pytest.raises(PeerError, match="fake: the score of user 5, item 3 is nan, expected a number"):
         rating.predict(np.array([5]), make_task(STARS).train.select(np.array([5])))
 

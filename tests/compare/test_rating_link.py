@@ -46,7 +46,7 @@ def test_the_mean_of_the_law_is_the_expected_rating(values: Array, spread: float
 
 
 def test_between_two_laws_it_goes_straight() -> None:
-    link = RatingLink(np.array([1.0, 2.0]), np.array([[1.0, 0.0], [0.0, 1.0]]))
+    link = RatingLink(1.0, 2.0, np.array([[1.0, 0.0], [0.0, 1.0]]))
     assert link(np.array([[1.25, 3.0]])) == pytest.approx(np.array([[[0.75, 0.25], [0.0, 1.0]]]))
     assert link.n_bytes == 8 * 6
 

@@ -78,7 +78,7 @@ def test_they_learn_again_from_all_that_is_known(name: str, fitted: Rating) -> N
     peer, params = SMALL[name]
     searching = peer.fit(while_searching(make_task(STARS)), params)
     assert isinstance(searching, Rating)
-    assert searching.link.means == pytest.approx(fitted.link.means)
+    assert searching.link.laws == pytest.approx(fitted.link.laws)
     users = np.arange(5)
     found, again = (each.scorer.scores(users, checkerboard(STARS)) for each in (searching, fitted))
     assert (found != again).any()

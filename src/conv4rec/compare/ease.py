@@ -47,6 +47,6 @@ EASE = Peer(
     package=None,
     claims=frozenset(("consume",)),
     fit=fit_ease,
-    defaults={"lambda": 500.0},
+    defaults={"lambda": 800.0},
     space={"lambda": Setting(10.0, 10_000.0, log=True)},
 )

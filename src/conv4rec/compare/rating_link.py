@@ -43,22 +43,30 @@ class RatingLink:
     law is the expected rating, but for the last hundredth of an even scale at its ends, where the nearest one is taken.
 
     Attributes:
-        means: (G,) expected ratings, ascending.
-        laws: (G, R) the laws that have these means.
+        low: the lowest mean.
+        high: the highest.
+        laws: (G, R) laws whose means go from low to high in equal steps.
     """
 
-    means: Array
+    low: float
+    high: float
     laws: Array
 
     @property
     def n_bytes(self) -> int:
-        return self.means.nbytes + self.laws.nbytes
+        return 16 + self.laws.nbytes
 
     def __call__(self, predicted: Floats) -> Array:
         """Expected ratings of any shape, (...), to laws, (..., R)."""
-        if len(self.means) == 1:
+        last = len(self.laws) - 1
+        if not last:
             return np.broadcast_to(self.laws[0], (*predicted.shape, self.laws.shape[1]))
-        return np.stack([np.interp(predicted, self.means, column) for column in self.laws.T], axis=-1)
+        place = (predicted.astype(np.float64).clip(self.low, self.high) - self.low) * (last / (self.high - self.low))
+        row = np.minimum(place.astype(np.int64), last - 1)
+        laws = np.take(np.diff(self.laws, axis=0), row, axis=0)
+        laws *= (place - row)[..., None]
+        laws += np.take(self.laws, row, axis=0)
+        return laws
 
 
 def fit_rating_link(predicted: Floats, levels: NDArray[np.integer], values: Array) -> RatingLink:
@@ -69,7 +77,7 @@ def fit_rating_link(predicted: Floats, levels: NDArray[np.integer], values: Arra
     """
     n_levels = len(values)
     if n_levels < 2:
-        return RatingLink(values, np.ones((1, n_levels)))
+        return RatingLink(values[0], values[-1], np.ones((1, n_levels)))
     problem = _Counted.of(predicted, levels, values)
     scale = optimize.minimize_scalar(lambda s: problem.loss(problem.even(s)), bounds=(-4.0, 4.0), method="bounded").x
     best = optimize.minimize(problem.loss, problem.even(scale), method="L-BFGS-B", bounds=problem.bounds)
@@ -107,7 +115,9 @@ class _Counted:
         laws = np.diff(up_to, axis=1, prepend=0.0, append=1.0)
         share = np.exp(parameters[-1])
         laws = (1 - share) * laws + share / len(self.values)
-        return RatingLink(laws @ self.values, laws)
+        means = laws @ self.values
+        even = np.linspace(means[0], means[-1], LOCATIONS)
+        return RatingLink(means[0], means[-1], np.column_stack([np.interp(even, means, column) for column in laws.T]))
 
     def loss(self, parameters: Array) -> float:
         """-log-likelihood, in nats a rating."""
