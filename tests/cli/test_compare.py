@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from conv4rec.records import read_records, record_path
 from tests.compare.worlds import write_small_csv
 
 ROOT = Path(__file__).parents[2]
@@ -39,27 +40,47 @@ def compare(*words: Any, **more: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_a_run_that_was_killed_goes_on_and_leaves_no_process_behind(csv: Path, tmp_path: Path) -> None:
+    """The first job is interrupted, the second ends well, during the third the run is killed."""
     run, pid_file = tmp_path / "run", tmp_path / "pid"
-    words = command(csv, run, "--seed", "0", models=("POPULAR", "WAITS"))
+    words = command(csv, run, models=("WAITS", "POPULAR", "WAITS_TOO"))
     with subprocess.Popen(
-        words, stderr=subprocess.DEVNULL, cwd=ROOT, env=environment(PID_FILE=str(pid_file))
+        words, stderr=subprocess.DEVNULL, cwd=ROOT, env=environment(PID_FILE=str(pid_file)), preexec_fn=hear_interrupts
     ) as process:
-        wait_for(lambda: pid_file.exists() and pid_file.read_text())
+        first = waiting(pid_file)
+        process.send_signal(signal.SIGINT)
+        wait_for(lambda: not is_running(first))
+        second = waiting(pid_file, other_than=first)
         process.send_signal(signal.SIGKILL)
-    child = int(pid_file.read_text())
-    wait_for(lambda: not is_running(child))
-    (record,) = (run / "records").glob("*.json")
-    written = record.stat().st_mtime_ns
-    assert "POPULAR" in record.name
+    wait_for(lambda: not is_running(second))
+    interrupted, popular = sorted(read_records(run), key=lambda record: record.error is None)
+    assert (interrupted.model, interrupted.error) == (f"{FAKES}:WAITS", "interrupted")
+    assert popular.model == f"{FAKES}:POPULAR"
+    written = record_path(run, popular.job).stat().st_mtime_ns
 
     done = compare(words, GO_ON="1")
     assert done.returncode == 0, done.stderr
-    assert record.stat().st_mtime_ns == written
-    assert "POPULAR: done before" in done.stderr
-    first, second = (json.loads(path.read_text()) for path in sorted((run / "records").glob("*.json")))
-    assert first["metrics"] == second["metrics"]
-    assert first["intervals"] == second["intervals"]
+    assert record_path(run, popular.job).stat().st_mtime_ns == written
+    assert done.stderr.count("done before: ") == 2
+    found = {record.model.rpartition(":")[2]: record for record in read_records(run)}
+    assert found["WAITS"].error == "interrupted"
+    assert found["WAITS_TOO"].metrics == found["POPULAR"].metrics
+    assert found["WAITS_TOO"].intervals == found["POPULAR"].intervals
     assert (run / "compare.md").read_text() in done.stdout
+
+
+def hear_interrupts() -> None:
+    """A shell may have told background processes to ignore them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def waiting(pid_file: Path, *, other_than: int = 0) -> int:
+    """The process that says it waits, once it does."""
+
+    def is_there() -> bool:
+        return pid_file.exists() and pid_file.read_text() not in ("", str(other_than))
+
+    wait_for(is_there)
+    return int(pid_file.read_text())
 
 
 def test_models_are_searched_within_a_budget_and_whatever_goes_wrong_is_told(csv: Path, tmp_path: Path) -> None:

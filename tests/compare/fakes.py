@@ -89,6 +89,7 @@ STARVES = replace(POPULAR, name="starves", fit=run_out_of_memory)
 DIES = replace(POPULAR, name="dies", fit=die)
 LEAVES = replace(POPULAR, name="leaves", fit=leave)
 WAITS = replace(POPULAR, name="waits", fit=wait)
+WAITS_TOO = replace(WAITS, name="waits-too")
 PER_USER = replace(POPULAR, name="per-user", new_users=False)
 DELICATE = replace(POPULAR, name="delicate", fit=fail_off_defaults)
 NOT_A_PEER = "a text"

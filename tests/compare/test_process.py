@@ -63,14 +63,14 @@ def test_a_process_that_leaves_has_its_last_words_told(tmp_path: Path) -> None:
 
 
 def test_a_step_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
-    ended, heard = watch("waits", tmp_path, timeout=1.0)
-    assert (ended.error, ended.was_killed) == ("stopped after 1 s of fitting", True)
+    ended, heard = watch("waits", tmp_path, timeout=2.0)
+    assert (ended.error, ended.was_killed) == ("stopped after 2 s of fitting", True)
     assert is_gone(heard[-1]["pid"])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="groups of processes")
 def test_what_the_process_started_ends_with_it(tmp_path: Path) -> None:
-    _, heard = watch("waits with a child", tmp_path, timeout=1.0)
+    _, heard = watch("waits with a child", tmp_path, timeout=2.0)
     assert is_gone(heard[-1]["pid"])
 
 

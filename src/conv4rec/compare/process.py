@@ -1,5 +1,6 @@
 """A process for every job, and a reason for every way in which it can end."""
 
+import contextlib
 import json
 import os
 import queue
@@ -17,6 +18,8 @@ from conv4rec.compare.events import Event
 
 Hear = Callable[[Event], None]
 CODE = "conv4rec.compare.worker"
+POLL = 0.2
+"""Seconds between two looks at an interruption: polars handles SIGINT so that it does not end a wait without limit."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +83,13 @@ class _Watch:
         lines: queue.Queue[bytes | None] = queue.Queue()
         assert self.child.stdout is not None  # noqa: S101 - a pipe was asked for
         threading.Thread(target=_pump, args=(self.child.stdout, lines), daemon=True).start()
-        try:
-            while (line := lines.get(timeout=self._left)) is not None:
+        while not self._is_late:
+            with contextlib.suppress(queue.Empty):
+                line = lines.get(timeout=POLL)
+                if line is None:
+                    return not self._ends()
                 self._take(json.loads(line))
-            self.child.wait(self._left)
-        except (queue.Empty, subprocess.TimeoutExpired):
-            return True
-        return False
+        return True
 
     def ended(self, log: Path, *, is_late: bool) -> Ended:
         code = self.child.wait()
@@ -100,8 +103,16 @@ class _Watch:
         return Ended(f"exit status {code} while {self.stage}: {_last_line(log)}", False, self.stage, lasted)
 
     @property
-    def _left(self) -> float | None:
-        return None if self.timeout is None else max(0.0, self.since + self.timeout - time.monotonic())
+    def _is_late(self) -> bool:
+        return self.timeout is not None and time.monotonic() > self.since + self.timeout
+
+    def _ends(self) -> bool:
+        """Wait for the end of a process that has no more to tell; false where it takes too long."""
+        while not self._is_late:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.child.wait(POLL)
+                return True
+        return False
 
     def _take(self, event: Event) -> None:
         if "error" in event and "tried" not in event:
