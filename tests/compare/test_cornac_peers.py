@@ -29,7 +29,15 @@ from tests.predictor_contract import PredictorContract, some_histories
 
 pytest.importorskip("cornac")
 SMALL_MF = {**MF.defaults, "k": 4, "learning_rate": 0.03, "max_iter": 200}
-SMALL_VAECF = {**VAECF.defaults, "hidden": 20, "k": 5, "n_epochs": 60, "batch_size": 10, "learning_rate": 0.01}
+SMALL_VAECF = {
+    **VAECF.defaults,
+    "hidden": 20,
+    "k": 5,
+    "beta": 0.2,
+    "n_epochs": 60,
+    "batch_size": 10,
+    "learning_rate": 0.01,
+}
 KINDS = {"stars": STARS, "shop": SHOP, "clicks": CLICKS}
 
 

@@ -99,12 +99,12 @@ VAECF = Peer(
     package="cornac",
     claims=frozenset(("consume",)),
     fit=fit_vaecf,
-    defaults={"hidden": 600, "k": 200, "n_epochs": 60, "beta": 0.2, "learning_rate": 1e-3, "batch_size": 100},
+    defaults={"hidden": 600, "k": 200, "n_epochs": 60, "beta": 1.0, "learning_rate": 1e-3, "batch_size": 100},
     space={
         "hidden": Setting(100, 800, log=True, integer=True),
         "k": Setting(20, 400, log=True, integer=True),
         "n_epochs": Setting(10, 200, log=True, integer=True),
-        "beta": Setting(0.01, 1.0, log=True),
+        "beta": Setting(0.05, 4.0, log=True),
         "learning_rate": Setting(1e-4, 5e-3, log=True),
     },
 )
