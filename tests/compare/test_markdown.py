@@ -70,8 +70,8 @@ def test_a_whole_table() -> None:
     lines = text.splitlines()
     assert lines[0] == r"### ml\|1m, random"
     assert lines[2].startswith("| model | NDCG@20 ↑ | Recall@20 ↑ | RMSE ↓ | fit, s ↓ |")
-    assert lines[4].startswith("| ease | **0.3200** | **0.3500** | — | **3.6** |")
-    assert lines[5].startswith("| svd | — | — | **0.8600** | — |")
+    assert lines[4].startswith("| ease | 0.3200 | 0.3500 | — | 3.6 |")
+    assert lines[5].startswith("| svd | — | — | 0.8600 | — |")
     assert lines[6].startswith(r"| worse\* | failed: ValueError: a \| b |  |")
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines[2:7]}) == 1
     for note in (
@@ -109,7 +109,7 @@ def test_json_holds_everything() -> None:
     assert [row["model"] for row in told["rows"]] == ["ease", "svd", "worse*"]
     cell = told["rows"][0]["cells"]["ndcg@20"]
     assert cell["value"] == pytest.approx(0.32)
-    assert (cell["is_best"], cell["is_tied"], cell["n_runs"]) == (True, False, 1)
+    assert (cell["is_best"], cell["is_tied"], cell["n_runs"]) == (False, False, 1)
     assert told["rows"][2]["failures"] == [{"seed": 0, "window": 1, "reason": "ValueError: a | b"}]
     assert told["rows"][0]["budgets"][0]["limit_trials"] == 20
     assert told["columns"][0] == {"key": "ndcg@20", "title": "NDCG@20", "better": "higher", "unit": 1.0, "digits": 4}

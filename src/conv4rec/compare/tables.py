@@ -30,7 +30,7 @@ class Cell:
         interval: of that mean, by bootstrap over users; None where there are no replicates, and for costs.
         spread: standard deviation over seeds and windows; None for one alone.
         n_runs: how many there are.
-        is_best: whether it is the best of its column, among the models that have the most runs.
+        is_best: whether it is the best of its column, among the models that have the most runs; not where it is alone.
         comparison: with the best; None for the best itself, and where the two have no replicates on the same users.
     """
 
@@ -178,7 +178,7 @@ class _Model:
 def _column(column: Column, models: Sequence[_Model], confidence: float) -> dict[int, Cell]:
     """The cells of a column, by the number of the model."""
     cells = {n: cell for n, model in enumerate(models) if (cell := _cell(column, model, confidence)) is not None}
-    if column.better is None or not cells:
+    if column.better is None or len(cells) < 2:
         return cells
     most = max(cell.n_runs for cell in cells.values())
     sign = -1.0 if column.better == "higher" else 1.0
