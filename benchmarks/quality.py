@@ -20,6 +20,7 @@ from conv4rec.data.interactions import Interactions
 from conv4rec.data.parts import load_parts
 from conv4rec.evaluation import evaluate
 from conv4rec.progress import ProgressBar
+from conv4rec.training import Validation
 
 RESULTS = Path(__file__).parent / "results" / "quality.json"
 NAMES = ("ml-1m", "ml-100k", "ml-latest-small", "movietweetings", "yahoo-r3")
@@ -35,17 +36,16 @@ def measure(name: str) -> dict[str, Any]:
         model.fit_split(parts.split, parts.known, listener=bar)
     assert parts.split.test is not None
     vocabulary = model.vocabulary
-    train, history, targets = (
-        Interactions.from_ratings(ratings, vocabulary)
-        for ratings in (parts.split.train, parts.split.test.history, parts.split.test.targets)
-    )
+    train = Interactions.from_ratings(parts.split.train, vocabulary)
+    test = Validation.of(parts.split.test, vocabulary)
     popular = MostPopular.fit(train, vocabulary.types)
+    measured = evaluate(popular, test.history, test.targets, config.evaluate, exclude=test.excluded)
     return {
         "recipe": parts.split.recipe,
         "fit_seconds": round(model.training.seconds, 1),
         "best_epoch": model.training.best_epoch,
-        "conv4rec": evaluate(model.predictor, history, targets, config.evaluate).metrics,
-        "most popular + biases": evaluate(popular, history, targets, config.evaluate).metrics,
+        "conv4rec": model.evaluate(parts.split.test).metrics,
+        "most popular + biases": measured.metrics,
     }
 
 

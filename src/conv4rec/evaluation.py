@@ -1,9 +1,8 @@
 """A predictor against held-out interactions: batches of users in, a report with intervals out."""
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,11 +12,11 @@ from numpy.typing import NDArray
 from conv4rec.config import EvaluateConfig
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import DataError
-from conv4rec.metrics import calibration
-from conv4rec.metrics.bootstrap import Totals, Weights, interval
+from conv4rec.metrics import bootstrap, calibration
+from conv4rec.metrics.batch import Array, Batch, Plan
 from conv4rec.metrics.catalogue import Catalogue, Exposure
 from conv4rec.metrics.denominators import notes
-from conv4rec.metrics.measures import Array, Batch, Measured, Plan, curves, figures, measure
+from conv4rec.metrics.measures import Measured, Totals, curves, figures, measure
 from conv4rec.predictions import Predictions, Predictor, users_per_batch
 from conv4rec.vocabulary import InteractionTypes
 
@@ -36,12 +35,15 @@ class Report:
         metrics: for every k `ndcg`, `recall`, `precision`, `map`, `mrr`, `hit_rate`, `coverage`, `gini`, `popularity`,
             `novelty`, `diversity` and `ndcg_like`, as `ndcg@10`; `auc`; `rmse` and `mae` in the units of the ratings,
             `rps`, `accuracy`; `nll`, `nll_consume` and `nll_rating` in nats; `ece_like`, `brier_like`, `auc_like`,
-            `ece_consume`, `brier_consume`. A metric that the data leave undefined is absent.
-        counts: `users` scored, `users_without_targets`, `users_ranked`, `interactions`, `rated_interactions`.
+            `ece_consume`, `brier_consume`. A metric that the data leave undefined is absent; a likelihood of zero is
+            not undefined: it makes an nll infinite. docs/evaluation.md defines each.
+        counts: `users` scored, `users_without_targets`, `users_ranked`, those with a relevant item outside their
+            history, `users_who_like` a rated target, `interactions`, `rated_interactions`.
         notes: the relevance rule, the denominators, and what is absent and why, one sentence each.
-        intervals: confidence interval of a metric, by bootstrap over users.
-        replicates: (n,) values of a metric on users drawn again; two reports on the same users, with the same seed, are
-            paired replicate by replicate.
+        intervals: confidence interval of a metric, by bootstrap over users; absent where fewer than two replicates are
+            defined and finite.
+        replicates: (n,) values of a metric on users drawn again, NaN where not defined; two reports on the same users,
+            with the same seed, are paired replicate by replicate. n is 100 at most for coverage and gini.
         curves: rows behind pictures, with the fields of `records.Curves`.
     """
 
@@ -60,17 +62,42 @@ def evaluate(
     config: EvaluateConfig | None = None,
     *,
     reference: Interactions | None = None,
+    exclude: Interactions | None = None,
 ) -> Report:
     """Predict every user who has targets from their history, and compare.
 
-    `history` and `targets` share users and items. The ranking is over the whole catalogue and leaves out what is in the
-    history; targets that are also in the history therefore count for the likelihood and the ratings but not as relevant
-    items. Popularity, novelty and diversity are counted in `reference`, the history where it is None. The figures do
-    not depend on the order of the users, nor on the batch size but for rounding; memory does not grow with the
-    number of users. Raises DataError where there is no target or the tables do not fit.
+    The ranking is over the whole catalogue and leaves out what is in the history; targets that are also in the history
+    therefore count for the likelihood and the ratings, but not as relevant items. Targets that are repeated count once
+    as relevant items, and each for the likelihood and the ratings. An item with probability zero is in no list.
+
+    Metrics do not depend on the order of the users, nor on the batch size, but for rounding; a diversity that is
+    estimated (many users in `reference`), and intervals, are drawn anew for another order. The same call gives the same
+    bits. Memory is `config.memory_mb`, of which half is for a batch of users (what it is predicted from and
+    measured by), a quarter for vectors of the items (diversity) and a quarter for lists by replicate (intervals of
+    coverage and gini); besides, at most 20 MiB + 100 bytes an item, and 16 bytes a user for indices. At least one user
+    is predicted at a time.
+
+    Args:
+        predictor: what is measured.
+        history: what is known of the users.
+        targets: what is asked, of the same users and items.
+        config: `k`, `relevant`, `like`, `bootstrap`, `confidence`, `seed` and `memory_mb`.
+        reference: where popularity, novelty and diversity are counted; None: the history.
+        exclude: what the users have taken besides, which the predictor is not told: left out of the ranking like the
+            history.
+
+    Raises:
+        DataError: no target at all, or tables that do not fit each other.
+        TrainingError: a probability that is not a number.
     """
     return evaluate_by_user(
-        lambda _, known: predictor.predict(known), predictor.types, history, targets, config, reference=reference
+        lambda _, known: predictor.predict(known),
+        predictor.types,
+        history,
+        targets,
+        config,
+        reference=reference,
+        exclude=exclude,
     )
 
 
@@ -83,50 +110,42 @@ def evaluate_by_user(
     *,
     claims: frozenset[Claim] = BOTH,
     reference: Interactions | None = None,
+    exclude: Interactions | None = None,
 ) -> Report:
     """Like `evaluate`, for what knows users by index: the truth of a simulation, a model with parameters per user.
 
     `predict` takes the indices of a batch of users and their histories. A predictor that makes no claim on one of the
-    two laws is not measured by it.
+    two laws is not measured by it, and neither by `nll`, which is of both; its place in `Predictions` is not read.
     """
     settings = EvaluateConfig() if config is None else config
-    known = history if reference is None else reference
-    _check(history, targets, known)
-    plan = Plan(settings, types, Catalogue.of(known) if "consume" in claims else None, "rating" in claims)
+    counted = history if reference is None else reference
+    _check(history, targets, counted)
+    catalogue = Catalogue.of(counted, memory_mb=settings.memory_mb) if "consume" in claims else None
+    plan = Plan(settings, types, catalogue, "rating" in claims)
+    users = np.flatnonzero(np.diff(targets.indptr))
     totals = _Totals(plan, targets.n_items)
-    for measured in _in_threads(_batches(predict, history, targets, plan)):
-        totals.add(measured)
-    return totals.report(n_users=int(np.count_nonzero(targets.counts)), targets=targets)
-
-
-def _batches(predict: Predict, history: Interactions, targets: Interactions, plan: Plan) -> Iterator[Batch]:
-    """The users who have targets, predicted a batch at a time; one batch is in each thread and one in the making."""
-    users = np.flatnonzero(targets.counts)
-    memory_mb = max(1, plan.config.memory_mb // (_threads() + 1))
-    size = users_per_batch(targets.n_items, plan.types.n_types, memory_mb=memory_mb)
-    for start in range(0, len(users), size):
-        some = users[start : start + size]
-        seen = history.select(some)
-        batch = Batch(predict(some, seen), seen, targets.select(some), plan)
-        if plan.with_types:
-            _ = batch.log_p_type  # asked for here, because a predictor need not bear several threads
-        yield batch
-
-
-def _in_threads(batches: Iterator[Batch]) -> Iterator[Measured]:
-    """Measure in the order of the batches: numpy lets go of the lock while it sorts and sums."""
-    waiting: deque[Future[Measured]] = deque()
     with ThreadPoolExecutor(_threads()) as pool:
-        for batch in batches:
-            waiting.append(pool.submit(measure, batch))
-            if len(waiting) >= _threads():
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        for some in _batches(users, targets.n_items, plan):
+            known, asked = history.select(some), targets.select(some)
+            taken = known if exclude is None else known.join(exclude.select(some))
+            parts = Batch.of(predict(some, known), some, taken=taken, targets=asked, plan=plan).parts(2 * _threads())
+            for measured in pool.map(measure, parts):  # in the order of the users
+                totals.add(measured)
+    return totals.report(n_users=len(users), targets=targets)
 
 
 def _threads() -> int:
+    """How many parts of a batch are measured at once; meanwhile nothing is predicted, because that has threads too."""
     return min(4, os.cpu_count() or 1)
+
+
+def _batches(users: NDArray[np.intp], n_items: int, plan: Plan) -> Iterator[NDArray[np.intp]]:
+    """As many users at a time as fit half of the memory; the rest is for what is kept of the items."""
+    memory_mb = max(1, plan.config.memory_mb // 2)
+    bytes_kept = 8 * (200 + 12 * len(plan.ks) + 4 * plan.ks[-1] + plan.config.bootstrap)  # columns, lists, weights
+    size = min(users_per_batch(n_items, plan.types.n_types, memory_mb=memory_mb), memory_mb * 2**20 // bytes_kept)
+    for start in range(0, len(users), max(1, size)):
+        yield users[start : start + max(1, size)]
 
 
 def _check(history: Interactions, targets: Interactions, reference: Interactions) -> None:
@@ -148,39 +167,40 @@ class _Totals:
 
     def __init__(self, plan: Plan, n_items: int) -> None:
         self.plan = plan
-        self.sums = Totals(plan.config.bootstrap)
-        self.weights = Weights(plan.config.bootstrap, plan.config.seed)
+        self.sums = bootstrap.Totals(plan.config.bootstrap)
+        self.weights = bootstrap.Weights(plan.config.bootstrap, plan.config.seed)
         self.exposure = Exposure.of(plan.ks, n_items, plan.config)
-        self.fine_likes = np.zeros((2, calibration.FINE), dtype=np.int64)
+        self.totals: Totals = {}
 
     def add(self, measured: Measured) -> None:
         weights = self.weights.draw(len(measured.columns["interactions"]))
         self.sums.add(measured.columns, weights)
         if measured.top is not None:
             self.exposure.add(measured.top, weights)
-        if measured.fine_likes is not None:
-            self.fine_likes += measured.fine_likes
+        for name, values in measured.totals.items():
+            self.totals[name] = self.totals.get(name, 0) + values
 
     def report(self, *, n_users: int, targets: Interactions) -> Report:
         metrics, counts = self._metrics(), self._counts(n_users, targets)
         replicates = self._replicates(metrics)
-        limits = {name: interval(found, self.plan.config.confidence) for name, found in replicates.items()}
+        limits = {name: bootstrap.interval(found, self.plan.config.confidence) for name, found in replicates.items()}
         return Report(
             metrics,
             counts,
-            tuple(notes(self.plan, counts, with_exposure_intervals=self.exposure.has_replicates)),
+            tuple(notes(self.plan, counts, metrics, with_exposure_intervals=self.exposure.has_replicates)),
             {name: limit for name, limit in limits.items() if limit is not None},
             replicates,
-            curves(self.sums.plain, self.plan),
+            curves(self.sums.plain, self.totals, self.plan),
         )
 
     def _metrics(self) -> dict[str, float]:
         values = {name: float(value) for name, value in figures(self.sums.plain, self.plan).items()}
-        if "auc_like" in values:
-            values["auc_like"] = float(calibration.pooled_auc(self.fine_likes[1], self.fine_likes[0]))
+        if self.plan.with_ratings:
+            disliked, liked = self.totals["fine_likes"]
+            values["auc_like"] = float(calibration.pooled_auc(liked, disliked))
         if self.plan.catalogue is not None:
             values |= self.exposure.metrics()
-        return {name: value for name, value in values.items() if np.isfinite(value)}
+        return {name: value for name, value in values.items() if not np.isnan(value)}
 
     def _replicates(self, metrics: dict[str, float]) -> dict[str, Array]:
         if not self.plan.config.bootstrap:
@@ -199,4 +219,6 @@ class _Totals:
 
 
 def _centred(name: str, replicates: Array, value: float) -> Array:
-    return replicates + (value - np.nanmedian(replicates)) if name.startswith(CENTRED) else replicates
+    if not name.startswith(CENTRED) or np.isnan(replicates).all():
+        return replicates
+    return np.clip(replicates + (value - np.nanmedian(replicates)), 0.0, 1.0)

@@ -60,7 +60,10 @@ GIVEN = _settings("given", validation=0.1)
 
 _ALL = (
     Recipe(
-        "random", "80 % train, 10 % validation, 10 % test, each interaction for itself", _settings("random", **SHARES)
+        "random",
+        "80 % train, 10 % validation, 10 % test, each interaction for itself; the test is asked from train alone, and "
+        "lists leave out what is in validation",
+        _settings("random", **SHARES),
     ),
     Recipe(
         "strong",

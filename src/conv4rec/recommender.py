@@ -90,7 +90,7 @@ class Conv4Rec:
             interactions,
             vocabulary.types,
             self.config.train,
-            validation=_validation(parts.validation, vocabulary),
+            validation=Validation.of(parts.validation, vocabulary),
             listener=listener,
             checkpoint=checkpoint,
             resume=resume,
@@ -103,8 +103,8 @@ class Conv4Rec:
     def evaluate(self, held_out: HoldOut) -> Report:
         """Predict `held_out.targets` from `held_out.history`; ids that the model does not know raise UnknownIdError."""
         state = self._fitted
-        pair = _validation(held_out, state.vocabulary)
-        return evaluate(state.predictor, pair.history, pair.targets, self.config.evaluate)
+        asked = Validation.of(held_out, state.vocabulary)
+        return evaluate(state.predictor, asked.history, asked.targets, self.config.evaluate, exclude=asked.excluded)
 
     def recommend(
         self,
@@ -269,11 +269,6 @@ def _vocabulary(known: Ratings) -> Vocabulary:
         if len(ids) < 2:
             raise DataError(f"{known.name}: {len(ids)} {ids.kind}: expected at least 2 to learn from")
     return vocabulary
-
-
-def _validation(held_out: HoldOut, vocabulary: Vocabulary) -> Validation:
-    history, targets = (Interactions.from_ratings(r, vocabulary) for r in (held_out.history, held_out.targets))
-    return Validation(history, targets)
 
 
 def _origin(known: Ratings, histories: Interactions, training: TrainingResult) -> Origin:

@@ -21,8 +21,8 @@ def slice_targets(history: Interactions, targets: Interactions, reference: Inter
     """Thirds of the targets by popularity of the item, then by length of the user's history.
 
     The items of the catalogue are put in the order of their interactions in `reference` and cut in three; so are the
-    users who have targets, by the interactions of their history. Equal ones stay together. Users and items keep their
-    indices. Parts without a target are left out.
+    users who have targets, by the interactions of their history. Equal ones stay together, in the third that the middle
+    one of them falls in. Users and items keep their indices. Parts without a target are left out.
     """
     popularity = np.bincount(reference.items, minlength=reference.n_items)
     thirds = _thirds(popularity)
@@ -40,8 +40,9 @@ def slice_targets(history: Interactions, targets: Interactions, reference: Inter
 
 def _thirds(keys: NDArray[np.integer]) -> NDArray[np.int64]:
     """0, 1 or 2 for every key."""
-    cuts = np.sort(keys)[[len(keys) // 3, 2 * len(keys) // 3]] if len(keys) else np.zeros(2)
-    return np.asarray((keys >= cuts[0]).astype(np.int64) + (keys >= cuts[1]))
+    ordered = np.sort(keys)
+    places = np.searchsorted(ordered, keys) + np.searchsorted(ordered, keys, side="right")
+    return np.asarray(3 * places // (2 * max(1, len(keys))), dtype=np.int64)
 
 
 def _span(counts: NDArray[np.integer]) -> str:

@@ -14,13 +14,14 @@ from torch import Tensor
 from conv4rec.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from conv4rec.config import EvaluateConfig, TrainConfig
 from conv4rec.data.interactions import Interactions
+from conv4rec.data.split import HoldOut
 from conv4rec.errors import TrainingError
 from conv4rec.evaluation import evaluate
 from conv4rec.model import law
 from conv4rec.model.batch import Batch, Resident
 from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor
-from conv4rec.vocabulary import InteractionTypes
+from conv4rec.vocabulary import InteractionTypes, Vocabulary
 
 HIGHER_IS_BETTER = ("ndcg@20",)
 
@@ -63,10 +64,19 @@ class Silent:
 
 @dataclass(frozen=True)
 class Validation:
-    """Held-out interactions, row for row beside the history that they are predicted from."""
+    """Held-out interactions, row for row beside the history that they are predicted from; `excluded` as in HoldOut."""
 
     history: Interactions
     targets: Interactions
+    excluded: Interactions | None = None
+
+    @classmethod
+    def of(cls, held_out: HoldOut, vocabulary: Vocabulary) -> "Validation":
+        """Cross the id border. An id that the vocabulary does not have raises UnknownIdError."""
+        history, targets = (Interactions.from_ratings(r, vocabulary) for r in (held_out.history, held_out.targets))
+        if held_out.excluded is None:
+            return cls(history, targets)
+        return cls(history, targets, Interactions.from_ratings(held_out.excluded, vocabulary))
 
 
 def choose_device(wanted: str) -> torch.device:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conv4rec.data import interactions
 from conv4rec.data.interactions import Interactions
 from conv4rec.data.ratings import Ratings
 from conv4rec.errors import UnknownIdError
@@ -61,3 +62,28 @@ def test_the_fingerprint_tells_data_apart() -> None:
     one, other = make([(0, 1, 2), (3, 4, 0)]), make([(0, 1, 2), (3, 4, 1)])
     assert one.fingerprint() == make([(3, 4, 0), (0, 1, 2)]).fingerprint()
     assert one.fingerprint() != other.fingerprint()
+
+
+@given(TRIPLES, st.integers(0, 40))
+def test_distinct_pairs_are_each_pair_once(triples: Triples, dense: int) -> None:
+    """By marking a table and by sorting alike."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interactions, "DENSE", dense)
+        users, items = make(triples).distinct_pairs
+    found = list(zip(users.tolist(), items.tolist(), strict=True))
+    assert sorted(found) == sorted({(u, i) for u, i, _ in triples})
+    assert users.tolist() == sorted(users.tolist())
+
+
+def test_distinct_pairs_keep_the_order_where_none_is_repeated() -> None:
+    users, items = make([(1, 4, 0), (1, 2, 0), (0, 3, 1)]).distinct_pairs
+    assert list(zip(users.tolist(), items.tolist(), strict=True)) == [(0, 3), (1, 4), (1, 2)]
+
+
+@given(TRIPLES, st.data())
+def test_keep_takes_what_is_marked(triples: Triples, data: st.DataObject) -> None:
+    x = make(triples)
+    chosen = data.draw(st.lists(st.booleans(), min_size=len(x), max_size=len(x)))
+    kept = x.keep(np.array(chosen, dtype=np.bool_))
+    assert back(kept) == [row for row, is_chosen in zip(back(x), chosen, strict=True) if is_chosen]
+    assert (kept.n_users, kept.n_items) == (x.n_users, x.n_items)

@@ -70,7 +70,15 @@ def test_every_interaction_lands_in_exactly_one_part(recipe: Recipe, seed: int, 
     assert set().union(*map(rows, pieces)) == rows(ratings)
 
 
-@pytest.mark.parametrize("recipe", ["random", "time", "leave-last-out"])
+def test_a_random_test_is_asked_from_train_and_lists_leave_validation_out() -> None:
+    result = split(random_table(3), SplitConfig(recipe="random"))
+    test = final(result)
+    assert rows(result.validation.history) == rows(test.history) == rows(result.train)
+    assert test.excluded is not None
+    assert rows(test.excluded) == rows(result.validation.targets)
+
+
+@pytest.mark.parametrize("recipe", ["time", "leave-last-out"])
 def test_history_is_everything_known_before(recipe: Recipe) -> None:
     result = split(random_table(3), SplitConfig(recipe=recipe))
     assert rows(result.validation.history) == rows(result.train)

@@ -8,7 +8,9 @@ from conv4rec.compare.jobs import Request
 from conv4rec.compare.peer import Fitted, Peer, Trained
 from conv4rec.compare.prepare import Loaded, Prepared
 from conv4rec.config import EvaluateConfig
+from conv4rec.data.interactions import Interactions
 from conv4rec.data.parts import Parts
+from conv4rec.data.ratings import join
 from conv4rec.data.split import HoldOut
 from conv4rec.data.timeline import Timeline
 from conv4rec.evaluation import Report, evaluate_by_user
@@ -46,9 +48,7 @@ def measure(fitted: Fitted, prepared: Prepared, config: EvaluateConfig, *, with_
     The parts, thirds by popularity of the item and by length of the history, come without intervals.
     """
     task, test = prepared.task, prepared.test
-    report = evaluate_by_user(
-        fitted.predict, task.types, test.history, test.targets, config, claims=fitted.claims, reference=task.known
-    )
+    report = _evaluate(fitted, prepared, test.targets, config)
     slices = _slices(fitted, prepared, config) if with_slices else ()
     speed = users_per_second(fitted, task.types, test, memory_mb=config.memory_mb)
     return Measurement(report, slices, speed, prepared.fingerprint)
@@ -66,7 +66,8 @@ def recall_over_time(
     reason = _why_not_over_time(test, peer, fitted)
     if reason is not None:
         return (), (f"recall@K^beta: not measured, {reason}",)
-    history, targets = (Timeline.from_ratings(part, prepared.vocabulary) for part in (test.history, test.targets))
+    known = test.history if test.excluded is None else join(test.history, test.excluded)
+    history, targets = (Timeline.from_ratings(part, prepared.vocabulary) for part in (known, test.targets))
     task, plain = prepared.task, config.model_copy(update={"bootstrap": 0})
     report = evaluate_over_time(fitted.predict, task.types, history, targets, plain, reference=task.known)
     points = (RecallBeta(k=p.k, beta=p.beta, time_aware=p.time_aware, value=p.value) for p in report.points)
@@ -102,13 +103,25 @@ def protocol(request: Request, parts: Parts, report: Report) -> dict[str, Any]:
     }
 
 
+def _evaluate(fitted: Fitted, prepared: Prepared, targets: Interactions, config: EvaluateConfig) -> Report:
+    task, test = prepared.task, prepared.test
+    return evaluate_by_user(
+        fitted.predict,
+        task.types,
+        test.history,
+        targets,
+        config,
+        claims=fitted.claims,
+        reference=task.known,
+        exclude=test.excluded,
+    )
+
+
 def _slices(fitted: Fitted, prepared: Prepared, config: EvaluateConfig) -> tuple[Slice, ...]:
     task, test = prepared.task, prepared.test
     plain = config.model_copy(update={"bootstrap": 0})
     found = []
     for part in slice_targets(test.history, test.targets, task.known):
-        report = evaluate_by_user(
-            fitted.predict, task.types, test.history, part.targets, plain, claims=fitted.claims, reference=task.known
-        )
+        report = _evaluate(fitted, prepared, part.targets, plain)
         found.append(Slice(by=part.by, label=part.label, metrics=report.metrics, counts=report.counts))
     return tuple(found)

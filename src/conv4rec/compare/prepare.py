@@ -14,7 +14,7 @@ from conv4rec.config import Config
 from conv4rec.data.interactions import Interactions
 from conv4rec.data.parts import Parts
 from conv4rec.data.ratings import join
-from conv4rec.data.split import HoldOut, Split
+from conv4rec.data.split import Split
 from conv4rec.errors import DataError
 from conv4rec.recipes import load_windows
 from conv4rec.training import Validation
@@ -81,12 +81,12 @@ def prepare(parts: Parts, config: Config, *, seed: int, vocabulary: Vocabulary |
     task = Task(
         types=vocabulary.types,
         train=Interactions.from_ratings(split.train, vocabulary),
-        validation=_held_out(split.validation, vocabulary),
+        validation=Validation.of(split.validation, vocabulary),
         known=_known(split, vocabulary),
         seed=seed,
         config=config,
     )
-    return Prepared(task, _held_out(split.test, vocabulary), vocabulary)
+    return Prepared(task, Validation.of(split.test, vocabulary), vocabulary)
 
 
 def for_search(task: Task) -> Task:
@@ -110,13 +110,10 @@ def refuse_new_users(peer: Peer, known: Interactions, asked: Validation) -> None
         )
 
 
-def _held_out(held_out: HoldOut, vocabulary: Vocabulary) -> Validation:
-    history, targets = (Interactions.from_ratings(r, vocabulary) for r in (held_out.history, held_out.targets))
-    return Validation(history, targets)
-
-
 def _known(split: Split, vocabulary: Vocabulary) -> Interactions:
-    """Train, and validation with its history, which may be train itself."""
+    """Train, and validation with its history, which may be train itself; but train alone if the test is not told."""
+    if split.test is not None and split.test.excluded is not None:
+        return Interactions.from_ratings(split.train, vocabulary)
     known = join(split.train, split.validation.targets)
     if split.validation.history is not split.train:
         known = join(known, split.validation.history)

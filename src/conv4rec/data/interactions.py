@@ -13,6 +13,9 @@ from scipy import sparse
 from conv4rec.data.ratings import Ratings
 from conv4rec.vocabulary import Vocabulary
 
+DENSE = 32
+"""Cells of users x items for every interaction up to which pairs are told apart in a table of all cells."""
+
 
 @dataclass(frozen=True)
 class Interactions:
@@ -76,11 +79,18 @@ class Interactions:
     @cached_property
     def distinct_pairs(self) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
         """Users and items of the interactions, every pair once; in the order of the rows where none is repeated."""
-        pairs = self.users * self.n_items + self.items
-        ordered = np.sort(pairs)
-        if (ordered[1:] != ordered[:-1]).all():
+        cells = self.users * self.n_items + self.items
+        if self.n_users * self.n_items <= DENSE * len(self):  # marking is faster than sorting
+            marked = np.zeros(self.n_users * self.n_items, dtype=np.bool_)
+            marked[cells] = True
+            distinct = cells if np.count_nonzero(marked) == len(self) else np.flatnonzero(marked)
+        else:
+            ordered = np.sort(cells)
+            distinct = ordered[np.diff(ordered, prepend=-1) > 0]
+        if len(distinct) == len(self):
             return self.users, self.items
-        return np.divmod(np.unique(ordered), self.n_items)
+        users, items = np.divmod(distinct, self.n_items)
+        return users, items
 
     def fingerprint(self) -> str:
         """A hash of everything here: two sets of interactions with the same one are the same."""
@@ -101,6 +111,13 @@ class Interactions:
         """The interactions marked in (N,), of the same users and items."""
         indptr = np.concatenate([[0], np.cumsum(chosen)])[self.indptr]
         return Interactions(indptr, self.items[chosen], self.channels[chosen], self.n_items)
+
+    def join(self, other: "Interactions") -> "Interactions":
+        """Both, of the same users and items; those of the other come after a user's own."""
+        users = np.concatenate([self.users, other.users]).astype(np.int32)
+        items = np.concatenate([self.items, other.items]).astype(np.int32, copy=False)
+        channels = np.concatenate([self.channels, other.channels]).astype(np.uint8, copy=False)
+        return Interactions.from_triples(users, items, channels, n_users=self.n_users, n_items=self.n_items)
 
     def batches(self, batch_size: int) -> Iterator[tuple[NDArray[np.int64], "Interactions"]]:
         """Every user once, in order: their indices and their interactions, `batch_size` users at a time."""

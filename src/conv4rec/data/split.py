@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from conv4rec.config import SplitConfig
 from conv4rec.data.labels import LATER, TEST, TRAIN, VALIDATION, Cuts, Labels, cut, draw, rank_within, tell
 from conv4rec.data.leaks import leak_warnings
-from conv4rec.data.ratings import Ratings
+from conv4rec.data.ratings import Ratings, join
 from conv4rec.data.times import moment
 from conv4rec.errors import DataError
 from conv4rec.ids import Ids
@@ -19,10 +19,14 @@ from conv4rec.ids import Ids
 
 @dataclass(frozen=True)
 class HoldOut:
-    """What is known about some users, and what is asked: `targets` are predicted from `history`."""
+    """What is known about some users, and what is asked: `targets` are predicted from `history`.
+
+    `excluded`, where there is any, was taken as well; the model is not told, but it is no candidate for a list.
+    """
 
     history: Ratings
     targets: Ratings
+    excluded: Ratings | None = None
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,12 @@ class Split:
 def split(ratings: Ratings, config: SplitConfig | None = None) -> Split:
     """Divide ratings by the recipe of the settings; the same table and seed give the same split.
 
-    random: every interaction for itself. time: one cut for all users, so that everything in train is earlier than
-    everything in validation, and that than test; equal times stay together. leave-last-out: the last interaction
-    of each user goes to test, the one before to validation; equal times are taken in the order of the rows. In
-    these three, all that was known before is the history: train for validation, train and validation for test.
-    user: validation and test users do not occur in train; a share of their interactions is their history.
+    random: every interaction for itself; train is the history of validation and of test, and lists for the test leave
+    out what is in validation. time: one cut for all users, so that everything in train is earlier than everything in
+    validation, and that than test; equal times stay together. leave-last-out: the last interaction of each user goes
+    to test, the one before to validation; equal times are taken in the order of the rows. In these two, all that was
+    known before is the history: train for validation, train and validation for test. user: validation and test users
+    do not occur in train; a share of their interactions is their history.
 
     Raises DataError where a part would be empty, where a recipe needs time stamps that are missing, and for rolling,
     which makes several splits.
@@ -111,7 +116,11 @@ def _at_random(ratings: Ratings, config: SplitConfig) -> Split:
     labels = draw(len(ratings), validation=config.validation, test=config.test, seed=config.seed)
     sizes = tell(labels, with_test=config.test > 0)
     recipe = f"random, seed {config.seed}: of {len(ratings):,} interactions {sizes}, each drawn for itself"
-    return _warned(replace(_cumulative(ratings, labels, with_test=config.test > 0), recipe=recipe))
+    parts = _cumulative(ratings, labels, with_test=config.test > 0)
+    if parts.test is not None:
+        held_out = HoldOut(parts.train, parts.test.targets, excluded=parts.validation.targets)
+        parts = replace(parts, test=held_out)
+    return _warned(replace(parts, recipe=recipe))
 
 
 def _by_time(ratings: Ratings, config: SplitConfig) -> Split:
@@ -201,9 +210,8 @@ def _warned(parts: Split, *, by_time: bool = False, by_user: bool = False) -> Sp
     test = parts.test
     if test is None:
         return parts
-    return replace(
-        parts, warnings=leak_warnings(parts.train, test.history, test.targets, by_time=by_time, by_user=by_user)
-    )
+    taken = test.history if test.excluded is None else join(test.history, test.excluded)
+    return replace(parts, warnings=leak_warnings(parts.train, taken, test.targets, by_time=by_time, by_user=by_user))
 
 
 def _part(ratings: Ratings, mask: NDArray[np.bool_], part: str) -> Ratings:

@@ -45,7 +45,8 @@ class Totals:
             self._plain[name] = self._plain.get(name, 0.0) + values.sum(axis=0, dtype=np.float64)
         if self.n_replicates:
             stacked = np.column_stack([np.asarray(values, dtype=np.float32) for values in columns.values()])
-            sums = weights.T @ stacked
+            with np.errstate(invalid="ignore"):  # a user with an infinite loss, drawn zero times
+                sums = weights.T @ stacked
             self._replicates = sums.astype(np.float64) if self._replicates is None else self._replicates + sums
 
     @property

@@ -4,18 +4,25 @@ Sums over bins are kept per user, so that they can be weighted again by the boot
 bins on the last axis.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
-from conv4rec.data.interactions import Interactions
-from conv4rec.metrics.ranking import Order
 from conv4rec.predictions import Floats
 
 LIKE_BINS = 20
 """Bins of equal width for p_like."""
-CONSUME_EDGES = np.arange(-8, 13)
-"""Edges of the bins of p_consume: powers of two times the uniform probability 1 / I; below and above, one bin each."""
-CONSUME_BINS = len(CONSUME_EDGES) + 1
+DOUBLING = 1 << 11
+"""Steps of p_consume for every factor of two."""
+UNIFORM = 12 * DOUBLING
+"""The step of 1 / I, the probability that a uniform law gives an item."""
+CONSUME_BINS = 22
+"""Bins of p_consume, a factor of two each, from 2^-8 / I to 2^12 / I; one bin below, and one above."""
+PER_BLOCK = 1 << 18
+"""Probabilities summed at a time: few enough that the cache holds what is computed of them."""
+COUNTED = 1024.0
+"""Added to every probability that is summed, so that the sum tells how many there were; exact to 1e-9."""
 FINE = 1 << 16
 """Steps of p_like that the pooled AUC tells apart."""
 
@@ -37,46 +44,36 @@ def bin_likes(p: Floats) -> NDArray[np.int64]:
     return np.minimum((p * LIKE_BINS).astype(np.int64), LIKE_BINS - 1)
 
 
-def bin_consumption(log_p: Floats, n_items: int) -> NDArray[np.int64]:
-    """(N,) the bin of log p_consume, from 0."""
-    return np.searchsorted(_edges(n_items).astype(log_p.dtype), log_p, side="right")
+def consumption_steps(log_p: Floats) -> NDArray[np.uint16]:
+    """(B, I) log p_consume to whole steps from 1 to 65535 that never fall where it rises: two bytes to sort and bin."""
+    steps = log_p * (DOUBLING / math.log(2.0))
+    steps += UNIFORM + DOUBLING * math.log2(log_p.shape[1])
+    np.clip(steps, 1, (1 << 16) - 1, out=steps)
+    return steps.astype(np.uint16)
 
 
-def _edges(n_items: int) -> Array:
-    return np.asarray(CONSUME_EDGES * np.log(2.0) - np.log(n_items))
+def consumption_bins(steps: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """(...) steps of p_consume to bins, from 0."""
+    return np.clip(steps // DOUBLING, 3, CONSUME_BINS + 2) - np.uint16(3)
 
 
-def consumption_mass(order: Order, history: Interactions, log_p: Floats) -> tuple[Array, Array, Array]:
-    """(B, bins) predicted mass, (B, bins) number of items, and (B,) sum of squared probabilities, of all items.
-
-    `order` holds log p_consume (B, I) without the history, `log_p` with it.
-    """
-    n_rows, n_items = log_p.shape
-    edges = _edges(n_items).astype(log_p.dtype)
-    rows = np.repeat(np.arange(n_rows), len(edges))
-    inner = order.count_below(rows, np.tile(edges, n_rows)).reshape(n_rows, -1)
-    bounds = np.concatenate([np.zeros((n_rows, 1), dtype=np.int64), inner, np.full((n_rows, 1), n_items)], axis=1)
-    p = np.exp(order.ascending)
-    counts = np.diff(bounds, axis=1).astype(np.float64)
-    mass = _sums_between(p, bounds)
-    counts[:, 0] -= n_items - order.n_allowed  # the history stands there with -inf
-    users, items = history.distinct_pairs
-    seen = log_p[users, items]
-    cells = users * CONSUME_BINS + bin_consumption(seen, n_items)
-    p_seen = np.exp(seen.astype(np.float64))
-    mass += np.bincount(cells, weights=p_seen, minlength=mass.size).reshape(mass.shape)
-    counts += np.bincount(cells, minlength=mass.size).reshape(mass.shape)
-    squares = np.einsum("bi,bi->b", p, p) + np.bincount(users, weights=p_seen**2, minlength=n_rows)
+def consumption_mass(log_p: Floats, steps: NDArray[np.uint16]) -> tuple[Array, Array, Array]:
+    """(B, bins) predicted mass, (B, bins) number of items, and (B,) sum of squared probabilities, of all items."""
+    size = max(1, PER_BLOCK // log_p.shape[1])
+    starts = range(0, len(log_p), size)
+    blocks = [_mass_of_block(log_p[start : start + size], steps[start : start + size]) for start in starts]
+    mass, counts, squares = (np.concatenate(found) for found in zip(*blocks, strict=True))
     return mass, counts, squares
 
 
-def _sums_between(values: Floats, bounds: NDArray[np.int64]) -> Array:
-    """(B, I) to sums from bound to bound of every row, (B, bounds - 1)."""
-    n_rows, n_items = values.shape
-    starts = bounds[:, :-1]
-    padded = np.minimum(starts + np.arange(n_rows)[:, None] * n_items, values.size - 1)
-    sums = np.add.reduceat(values.ravel(), padded.ravel()).reshape(starts.shape).astype(np.float64)
-    return np.where(np.diff(bounds, axis=1) > 0, sums, 0.0)  # reduceat gives an element for an empty stretch
+def _mass_of_block(log_p: Floats, steps: NDArray[np.uint16]) -> tuple[Array, Array, Array]:
+    p, shape = np.exp(log_p), (len(log_p), CONSUME_BINS)
+    cells = consumption_bins(steps).astype(np.intp)
+    cells += CONSUME_BINS * np.arange(len(p))[:, None]
+    weights = np.add(p, COUNTED, dtype=np.float64)  # numbers and mass in one pass: the mass of a law is far below
+    both = np.bincount(cells.ravel(), weights=weights.ravel(), minlength=shape[0] * shape[1]).reshape(shape)
+    counts, mass = np.divmod(both, COUNTED)
+    return mass, counts, np.einsum("bi,bi->b", p, p).astype(np.float64)
 
 
 def count_likes(p: Floats, liked: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -1,156 +1,57 @@
 """From a batch of predictions to columns of values per user, and from their sums to figures.
 
-Every family is a pair of functions. `..._columns` gives (B,) or (B, n) values a user; `..._figures` takes their sums,
-those of the data, () or (n,), or those of all replicates, (R,) or (R, n), and gives the metrics: one formula for both.
+Every family is a pair of functions. `..._columns` gives values a user, (B,) or (B, n), and totals of all users, which
+are not drawn again by the bootstrap; `..._figures` takes the sums of the columns over the users, those of the data,
+() or (n,), or those of all replicates, (R,) or (R, n), and gives the metrics: one formula for both.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conv4rec.config import EvaluateConfig
-from conv4rec.data.interactions import Interactions
 from conv4rec.metrics import calibration
+from conv4rec.metrics.batch import Array, Batch, Indices, Plan
 from conv4rec.metrics.bootstrap import Sums
-from conv4rec.metrics.catalogue import Catalogue, diversity, lists_as_rows, mean_listed
-from conv4rec.metrics.ranking import RANKING, Hits, Order, auc, ndcg_at, segments
+from conv4rec.metrics.catalogue import Catalogue, diversity, lists_as_rows, means_listed, segments
+from conv4rec.metrics.hits import RANKING, Hits, auc, ndcg_at
 from conv4rec.metrics.rating import is_most_likely, ranked_probability_score, rating_errors, type_nll
-from conv4rec.predictions import Floats, Predictions, default_like, p_like, rating_marginal
-from conv4rec.vocabulary import InteractionTypes
 
-Array = NDArray[np.float64]
 Columns = dict[str, Array]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to be measured.
-
-    Attributes:
-        config: see EvaluateConfig.
-        types: the interaction types of the law.
-        catalogue: what is known of the items; None where the predictor makes no claim on what is consumed.
-        with_types: whether it makes one on the types.
-    """
-
-    config: EvaluateConfig
-    types: InteractionTypes
-    catalogue: Catalogue | None
-    with_types: bool
-
-    @cached_property
-    def ks(self) -> tuple[int, ...]:
-        """Lengths of lists, ascending."""
-        return tuple(sorted(set(self.config.k)))
-
-    @cached_property
-    def like(self) -> float:
-        """The lowest rating that counts as liked; NaN where nothing is rated."""
-        if not self.types.n_levels:
-            return float("nan")
-        return default_like(self.types) if self.config.like is None else self.config.like
-
-
-@dataclass(frozen=True)
-class Batch:
-    """B users: what is known of them, what is asked, and what is predicted."""
-
-    predictions: Predictions
-    history: Interactions
-    targets: Interactions
-    plan: Plan
-
-    @property
-    def n_rows(self) -> int:
-        return self.targets.n_users
-
-    def sum(self, values: NDArray[np.number], rows: NDArray[np.integer] | None = None) -> Array:
-        """(N,) values of the targets, or of `rows`, to sums per user, (B,)."""
-        rows = self.targets.users if rows is None else rows
-        return np.bincount(rows, weights=values, minlength=self.n_rows).astype(np.float64)
-
-    @cached_property
-    def order(self) -> Order:
-        """log p_consume without what is in the history."""
-        scores = self.predictions.log_p_consume.copy()
-        scores[self.history.users, self.history.items] = -np.inf
-        return Order.of(scores)
-
-    @cached_property
-    def relevant_pairs(self) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
-        """Rows and items, every pair once: targets that are relevant and not in the history."""
-        relevant, least = self.targets, self.plan.config.relevant
-        if least is not None:
-            relevant = relevant.keep(self._ratings >= least)  # NaN is not
-        users, items = relevant.distinct_pairs
-        new = self.order.scores[users, items] > -np.inf
-        return users[new], items[new]
-
-    @cached_property
-    def _ratings(self) -> Array:
-        """(N,) given rating of every target; NaN where there is none."""
-        return self.predictions.types.channel_ratings[self.targets.channels]
-
-    @cached_property
-    def log_p_type(self) -> Floats:
-        """(N, L) law of the type of every target."""
-        return self.predictions.type_law.pairs(self.targets.users, self.targets.items)
-
-    @cached_property
-    def rated(self) -> "Rated":
-        """The targets that have a rating."""
-        types = self.predictions.types
-        where = np.flatnonzero(~np.isnan(self._ratings))
-        law = rating_marginal(self.log_p_type[where], types)
-        ratings = self._ratings[where]
-        levels = np.searchsorted(types.rating_values, ratings)
-        p = p_like(law, types, self.plan.like).astype(np.float64).clip(0.0, 1.0)
-        return Rated(
-            self.targets.users[where], self.targets.items[where], ratings, levels, law, p, ratings >= self.plan.like
-        )
-
-
-@dataclass(frozen=True)
-class Rated:
-    """N rated targets: (N,) rows, items, ratings, levels and p_like, (N, R) laws, and whether they are liked."""
-
-    rows: NDArray[np.integer]
-    items: NDArray[np.integer]
-    ratings: Array
-    levels: NDArray[np.integer]
-    p_rating: Floats
-    p_like: Array
-    liked: NDArray[np.bool_]
+Totals = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What is kept of a batch: columns per user, lists (B, K), and the liked and disliked by p_like, (2, FINE)."""
+    """What is kept of a batch.
+
+    Attributes:
+        columns: name -> (B,) or (B, n), values per user.
+        totals: name -> (n,) or (m, n), sums over the users.
+        top: (B, K) lists; None where the predictor makes no claim on what is consumed.
+    """
 
     columns: Columns
+    totals: Totals
     top: NDArray[np.int32] | None
-    fine_likes: NDArray[np.int64] | None
 
 
 def measure(batch: Batch) -> Measured:
     """All families that the plan asks for."""
-    plan = batch.plan
-    columns: Columns = {"interactions": batch.targets.counts.astype(np.float64)}
-    top, fine_likes = None, None
+    plan, top = batch.plan, None
+    families: list[tuple[Columns, Totals]] = [({"interactions": batch.targets.counts.astype(np.float64)}, {})]
     if plan.catalogue is not None:
         top = batch.order.top(plan.ks[-1])
-        columns |= consume_columns(batch) | ranking_columns(batch, plan.ks)
-        columns |= list_columns(top, plan.catalogue, plan.ks)
+        families += [consume_columns(batch), ranking_columns(batch), (list_columns(top, plan.catalogue, plan.ks), {})]
     if plan.with_types:
-        columns |= type_columns(batch)
-    if plan.with_types and plan.types.n_levels:
-        columns |= rating_columns(batch, plan.ks)
-        fine_likes = calibration.count_likes(batch.rated.p_like, batch.rated.liked)
-    return Measured(columns, top, fine_likes)
+        families.append((type_columns(batch), {}))
+    if plan.with_ratings:
+        families += [rating_columns(batch), (order_columns(batch), {})]
+    columns = {name: values for found, _ in families for name, values in found.items()}
+    totals = {name: values for _, found in families for name, values in found.items()}
+    return Measured(columns, totals, top)
 
 
 def figures(sums: Sums, plan: Plan) -> Columns:
@@ -159,7 +60,7 @@ def figures(sums: Sums, plan: Plan) -> Columns:
     with np.errstate(invalid="ignore", divide="ignore"):  # 0 / 0 is NaN
         if plan.catalogue is not None:
             found |= ranking_figures(sums, plan.ks) | list_figures(sums, plan.ks)
-        if plan.with_types and plan.types.n_levels:
+        if plan.with_ratings:
             found |= rating_figures(sums, plan.ks)
         if plan.with_types:
             found["nll_rating"] = sums["nll_rating"] / sums["interactions"]
@@ -170,22 +71,20 @@ def figures(sums: Sums, plan: Plan) -> Columns:
     return found
 
 
-def consume_columns(batch: Batch) -> Columns:
+def consume_columns(batch: Batch) -> tuple[Columns, Totals]:
     """Likelihood and calibration of p_consume; a user counts as often as they have targets."""
-    n_items = batch.targets.n_items
-    log_p = batch.predictions.log_p_consume
-    found = log_p[batch.targets.users, batch.targets.items].astype(np.float64)
-    mass, counts, squares = calibration.consumption_mass(batch.order, batch.history, log_p)
-    n_targets = batch.targets.counts.astype(np.float64)
-    cells = batch.targets.users * mass.shape[1] + calibration.bin_consumption(found, n_items)
-    happened = np.bincount(cells, minlength=mass.size).reshape(mass.shape)
-    return {
+    targets, log_p = batch.targets, batch.log_p_consume
+    mass, counts, squares = calibration.consumption_mass(log_p, batch.steps)
+    found = log_p[targets.users, targets.items].astype(np.float64)
+    bins = calibration.consumption_bins(batch.steps[targets.users, targets.items])
+    n_targets = targets.counts.astype(np.float64)
+    columns = {
         "nll_consume": batch.sum(-found),
         "brier_consume": n_targets * (1 + squares) - 2 * batch.sum(np.exp(found)),
         "consume_predicted": mass * n_targets[:, None],
-        "consume_observed": happened.astype(np.float64),
-        "consume_pairs": counts * n_targets[:, None],
+        "consume_observed": _histogram(targets.users, bins, None, mass.shape),
     }
+    return columns, {"consume_pairs": n_targets @ counts}
 
 
 def consume_figures(sums: Sums) -> Columns:
@@ -199,35 +98,37 @@ def consume_figures(sums: Sums) -> Columns:
     }
 
 
-def ranking_columns(batch: Batch, ks: Sequence[int]) -> Columns:
-    """Metrics of the users who have relevant items, 0 for the others."""
-    rows, items = batch.relevant_pairs
+def ranking_columns(batch: Batch) -> tuple[Columns, Totals]:
+    """Metrics of the users who have relevant items, 0 for the others; hits and recall by rank."""
+    ks, (rows, items) = batch.plan.ks, batch.relevant_pairs
     ranks, midranks = batch.order.ranks(rows, items)
-    ranked, index = np.unique(rows, return_inverse=True)
-    hits = Hits.of(index, ranks, len(ranked))
-    area = auc(midranks, index, batch.order.n_allowed[ranked])
+    has_one = np.bincount(rows, minlength=batch.n_rows) > 0
+    ranked, index = np.flatnonzero(has_one), (np.cumsum(has_one) - 1)[rows]
+    hits = Hits.of(index, ranks, len(ranked), within=ks[-1])
+    n_allowed = batch.targets.n_items - np.count_nonzero(batch.seen[ranked], axis=1)
+    area = auc(midranks, index, n_allowed)
     values = {f"{name}@{k}": metric(k, hits) for name, metric in RANKING.items() for k in ks}
-    values |= {"ranked": np.ones(len(ranked)), "auc_users": np.isfinite(area).astype(np.float64)}
-    values |= {"auc": np.nan_to_num(area)}
+    values |= {"auc": np.nan_to_num(area), "auc_users": np.isfinite(area).astype(np.float64)}
+    values["ranked"] = np.ones(len(ranked))
     columns = {name: _spread(value, ranked, batch.n_rows) for name, value in values.items()}
-    at = np.minimum(hits.ranks, max(ks) + 1) - 1  # the last column: behind the list
-    share = np.stack([np.ones(len(at)), 1 / hits.n_relevant[hits.rows]])
-    for name, weight in zip(("hits_by_rank", "recalled_by_rank"), share, strict=True):
-        columns[name] = _histogram(ranked[hits.rows], at, weight, shape=(batch.n_rows, max(ks) + 1))
-    return columns
+    recalled = 1 / hits.n_relevant[hits.rows]
+    return columns, {
+        "hits_by_rank": np.bincount(hits.ranks - 1, minlength=ks[-1]),
+        "recalled_by_rank": np.bincount(hits.ranks - 1, weights=recalled, minlength=ks[-1]),
+    }
 
 
-def _spread(values: Array, rows: NDArray[np.integer], n_rows: int) -> Array:
+def _spread(values: Array, rows: Indices, n_rows: int) -> Array:
     spread = np.zeros(n_rows)
     spread[rows] = values
     return spread
 
 
-def _histogram(
-    rows: NDArray[np.integer], bins: NDArray[np.integer], weights: NDArray[Any] | None, *, shape: tuple[int, int]
-) -> Array:
-    cells = rows * shape[1] + bins
-    return np.bincount(cells, weights=weights, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
+def _histogram(rows: Indices, bins: Indices, weights: NDArray[np.floating] | None, shape: tuple[int, ...]) -> Array:
+    """(N,) rows, bins and weights, or ones, to (B, bins)."""
+    n_rows, n_bins = shape
+    cells = np.bincount(rows * n_bins + bins, weights=weights, minlength=n_rows * n_bins)
+    return cells.reshape(shape).astype(np.float64)
 
 
 def ranking_figures(sums: Sums, ks: Sequence[int]) -> Columns:
@@ -238,23 +139,19 @@ def ranking_figures(sums: Sums, ks: Sequence[int]) -> Columns:
 
 def list_columns(top: NDArray[np.int32], catalogue: Catalogue, ks: Sequence[int]) -> Columns:
     """Popularity, novelty and diversity of the lists (B, K) of all users; 0 where a list is too short for it."""
+    n_listed = np.cumsum(top >= 0, axis=1, dtype=np.int64)
+    n_known = np.cumsum(catalogue.has_vector[top] & (top >= 0), axis=1, dtype=np.int64)
+    popularity, novelty = means_listed(catalogue.popularity, top), means_listed(catalogue.novelty, top)
     columns: Columns = {}
     sums = np.zeros((len(top), catalogue.vectors.shape[1]), dtype=np.float32)
-    has_vector = catalogue.popularity > 0
     for start, end in segments(ks):
-        sums += lists_as_rows(top, start, end, len(has_vector)) @ catalogue.vectors
-        n_listed = np.count_nonzero(top[:, :end] >= 0, axis=1)
-        n_known = np.count_nonzero(has_vector[top[:, :end]] & (top[:, :end] >= 0), axis=1)
-        values = {
-            "popularity": mean_listed(catalogue.popularity, top, end),
-            "novelty": mean_listed(catalogue.novelty, top, end),
-            "diversity": diversity(sums, n_listed, n_known),
-        }
-        columns |= {f"{name}@{end}": np.nan_to_num(value) for name, value in values.items()}
-        columns |= {
-            f"listed@{end}": (n_listed > 0).astype(np.float64),
-            f"pairs@{end}": (n_listed > 1).astype(np.float64),
-        }
+        sums += lists_as_rows(top, start, end, len(catalogue.vectors)) @ catalogue.vectors
+        last = min(end, top.shape[1]) - 1
+        columns[f"popularity@{end}"] = popularity[:, last]
+        columns[f"novelty@{end}"] = novelty[:, last]
+        columns[f"diversity@{end}"] = np.nan_to_num(diversity(sums, n_listed[:, last], n_known[:, last]))
+        columns[f"listed@{end}"] = (n_listed[:, last] > 0).astype(np.float64)
+        columns[f"pairs@{end}"] = (n_listed[:, last] > 1).astype(np.float64)
     return columns
 
 
@@ -268,43 +165,54 @@ def list_figures(sums: Sums, ks: Sequence[int]) -> Columns:
 
 def type_columns(batch: Batch) -> Columns:
     """Likelihood of the type of every target."""
-    return {"nll_rating": batch.sum(type_nll(batch.log_p_type, batch.targets.channels, batch.predictions.types))}
+    return {"nll_rating": batch.sum(type_nll(batch.log_p_type, batch.targets.channels, batch.plan.types))}
 
 
-def rating_columns(batch: Batch, ks: Sequence[int]) -> Columns:
-    """Errors, scores, calibration and order of the rated targets."""
-    rated, rows = batch.rated, batch.rated.rows
-    errors = rating_errors(rated.p_rating, rated.ratings, batch.predictions.types)
+def rating_columns(batch: Batch) -> tuple[Columns, Totals]:
+    """Errors, scores and calibration of the rated targets; how often every rating is given, and predicted."""
+    rated, rows, law = batch.rated, batch.rated.rows, batch.rated.p_rating
+    errors = rating_errors(law, rated.ratings, batch.plan.types)
+    bins, shape = calibration.bin_likes(rated.p_like), (batch.n_rows, calibration.LIKE_BINS)
+    liked = rated.liked.astype(np.float64)
     columns = {
-        "rated": batch.sum(np.ones(len(rows)), rows),
+        "rated": np.bincount(rows, minlength=batch.n_rows).astype(np.float64),
         "square": batch.sum(errors**2, rows),
         "size": batch.sum(np.abs(errors), rows),
-        "rps": batch.sum(ranked_probability_score(rated.p_rating, rated.levels), rows),
-        "right": batch.sum(is_most_likely(rated.p_rating, rated.levels), rows),
-        "brier_like": batch.sum((rated.p_like - rated.liked) ** 2, rows),
+        "rps": batch.sum(ranked_probability_score(law, rated.levels), rows),
+        "right": batch.sum(is_most_likely(law, rated.levels), rows),
+        "brier_like": batch.sum((rated.p_like - liked) ** 2, rows),
+        "like_predicted": _histogram(rows, bins, rated.p_like, shape),
+        "like_observed": _histogram(rows, bins, liked, shape),
+        "like_pairs": _histogram(rows, bins, None, shape),
     }
-    bins, shape = calibration.bin_likes(rated.p_like), (batch.n_rows, calibration.LIKE_BINS)
-    columns["like_predicted"] = _histogram(rows, bins, rated.p_like, shape=shape)
-    columns["like_observed"] = _histogram(rows, bins, rated.liked, shape=shape)
-    columns["like_pairs"] = _histogram(rows, bins, None, shape=shape)
-    shape = (batch.n_rows, rated.p_rating.shape[1])
-    columns["rating_observed"] = _histogram(rows, rated.levels, None, shape=shape)
-    columns["rating_predicted"] = np.stack([batch.sum(p, rows) for p in rated.p_rating.T], axis=1)
-    return columns | _order_columns(batch, ks)
+    return columns, {
+        "rating_observed": np.bincount(rated.levels, minlength=law.shape[1]),
+        "rating_predicted": law.sum(axis=0, dtype=np.float64),
+        "fine_likes": calibration.count_likes(rated.p_like, rated.liked),
+    }
 
 
-def _order_columns(batch: Batch, ks: Sequence[int]) -> Columns:
-    """NDCG of the rated targets of a user put in the order of p_like, liked ones relevant."""
-    rated = batch.rated
-    order = np.lexsort((rated.items, -rated.p_like, rated.rows))
-    rows = rated.rows[order]
+def order_columns(batch: Batch) -> Columns:
+    """NDCG of the rated targets of a user put in the order of p_like, liked ones relevant.
+
+    Ties go to the item with the lower index; of two ratings of one item, to the one that is not liked.
+    """
+    rated, ks = batch.rated, batch.plan.ks
+    keys = rated.liked, _small(rated.items, batch.targets.n_items), -rated.p_like, _small(rated.rows, batch.n_rows)
+    order = np.lexsort(keys)
+    rows, liked = rated.rows[order], rated.liked[order]
     n_rated = np.bincount(rows, minlength=batch.n_rows)
     ranks = np.arange(len(rows)) - (np.cumsum(n_rated) - n_rated)[rows] + 1
-    liked = rated.liked[order]
-    users, index = np.unique(rows[liked], return_inverse=True)
-    hits = Hits.of(index, ranks[liked], len(users))
+    has_one = np.bincount(rows[liked], minlength=batch.n_rows) > 0
+    users, index = np.flatnonzero(has_one), (np.cumsum(has_one) - 1)[rows[liked]]
+    hits = Hits.of(index, ranks[liked], len(users), within=ks[-1])
     columns = {f"ndcg_like@{k}": _spread(ndcg_at(k, hits), users, batch.n_rows) for k in ks}
-    return columns | {"like_users": _spread(np.ones(len(users)), users, batch.n_rows)}
+    return columns | {"like_users": has_one.astype(np.float64)}
+
+
+def _small(indices: Indices, n: int) -> Indices:
+    """Indices below n in as few bytes as hold them: up to two bytes are sorted in linear time."""
+    return indices.astype(np.min_scalar_type(n))
 
 
 def rating_figures(sums: Sums, ks: Sequence[int]) -> Columns:
@@ -323,25 +231,29 @@ def rating_figures(sums: Sums, ks: Sequence[int]) -> Columns:
     return figures | {f"ndcg_like@{k}": sums[f"ndcg_like@{k}"] / sums["like_users"] for k in ks}
 
 
-def curves(sums: Sums, plan: Plan) -> dict[str, list[dict[str, float]]]:
+def curves(sums: Sums, totals: Totals, plan: Plan) -> dict[str, list[dict[str, float]]]:
     """What pictures are drawn from, rows by name of the curve; the fields are those of `records.Curves`."""
     found: dict[str, list[dict[str, float]]] = {}
     if plan.catalogue is not None:
-        parts = sums["consume_predicted"], sums["consume_observed"], sums["consume_pairs"]
-        found["reliability_consume"] = calibration.reliability(*parts, weight=sums["consume_predicted"])
-        found["precision_recall"] = _precision_recall(sums, plan.ks[-1])
-    if float(sums.get("rated", np.zeros(()))) > 0:
+        predicted, observed = sums["consume_predicted"], sums["consume_observed"]
+        found["reliability_consume"] = calibration.reliability(
+            predicted, observed, totals["consume_pairs"], weight=predicted
+        )
+        found["precision_recall"] = _precision_recall(totals, float(sums["ranked"]))
+    if plan.with_ratings and float(sums["rated"]) > 0:
         parts = sums["like_predicted"], sums["like_observed"], sums["like_pairs"]
         found["reliability_like"] = calibration.reliability(*parts, weight=sums["like_pairs"])
-        shares = (sums[f"rating_{kind}"] / sums["rated"] for kind in ("predicted", "observed"))
+        shares = (totals[f"rating_{kind}"] / float(sums["rated"]) for kind in ("predicted", "observed"))
         columns = zip(plan.types.rating_values.tolist(), *(share.tolist() for share in shares), strict=True)
         found["ratings"] = [{"rating": r, "predicted": p, "observed": o} for r, p, o in columns]
     return found
 
 
-def _precision_recall(sums: Mapping[str, Array], n_places: int) -> list[dict[str, float]]:
-    n_users = float(sums["ranked"])
+def _precision_recall(totals: Totals, n_users: float) -> list[dict[str, float]]:
     if not n_users:
         return []
-    hits, recalled = (np.cumsum(sums[name])[:n_places] / n_users for name in ("hits_by_rank", "recalled_by_rank"))
-    return [{"k": k + 1, "precision": float(hits[k] / (k + 1)), "recall": float(recalled[k])} for k in range(n_places)]
+    hits, recalled = (np.cumsum(totals[name]) / n_users for name in ("hits_by_rank", "recalled_by_rank"))
+    return [
+        {"k": k, "precision": float(found / k), "recall": float(part)}
+        for k, (found, part) in enumerate(zip(hits, recalled, strict=True), start=1)
+    ]
