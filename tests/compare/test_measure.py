@@ -29,6 +29,7 @@ def test_the_figures_are_those_of_the_test_part() -> None:
         window.test.targets,
         SMALL.evaluate,
         reference=window.task.known,
+        exclude=window.test.excluded,
     )
     fields = measured.fields()
     assert fields["metrics"] == expected.metrics

@@ -25,9 +25,10 @@ class Task:
         types: the interaction types.
         train: what the weights are fitted on.
         validation: decides hyper-parameters, epochs and scalars.
-        known: train and validation together: what is known of the users when the test is asked. A model with
-            parameters per user, which cannot be given a history, may learn them from it once all else is chosen.
-            While hyper-parameters are searched it is train alone, because validation is what is asked then.
+        known: what is known of the users when the test is asked: train and validation together, or train alone where
+            the recipe asks the test from it (random). A model with parameters per user, which cannot be given a
+            history, may learn them from it once all else is chosen. While hyper-parameters are searched it is train
+            alone, because validation is what is asked then.
         seed: of everything random.
         config: the settings of our own model.
     """

@@ -38,7 +38,8 @@ class Prepared:
     @property
     def fingerprint(self) -> str:
         """A hash of what is asked."""
-        return f"{self.test.history.fingerprint()}{self.test.targets.fingerprint()}"
+        parts = (self.test.history, self.test.targets, self.test.excluded)
+        return "".join(part.fingerprint() for part in parts if part is not None)
 
 
 @dataclass(frozen=True)

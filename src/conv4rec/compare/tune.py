@@ -254,6 +254,7 @@ def _measure(peer: Peer, task: Task, params: dict[str, Any]) -> float:
         _only(peer.monitor, task.config.evaluate),
         claims=fitted.claims,
         reference=task.train,
+        exclude=asked.excluded,
     )
     value = report.metrics.get(peer.monitor)
     if value is None:
