@@ -1,7 +1,7 @@
 """A predictor against held-out interactions: batches of users in, a report with intervals out."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal
@@ -124,13 +124,17 @@ def evaluate_by_user(
     plan = Plan(settings, types, catalogue, "rating" in claims)
     users = np.flatnonzero(np.diff(targets.indptr))
     totals = _Totals(plan, targets.n_items)
+    measured: list[Measured] = []
     with ThreadPoolExecutor(_threads()) as pool:
         for some in _batches(users, targets.n_items, plan):
             known, asked = history.select(some), targets.select(some)
             taken = known if exclude is None else known.join(exclude.select(some))
-            parts = Batch.of(predict(some, known), some, taken=taken, targets=asked, plan=plan).parts(2 * _threads())
-            for measured in pool.map(measure, parts):  # in the order of the users
-                totals.add(measured)
+            batch = Batch.of(predict(some, known), some, taken=taken, targets=asked, plan=plan)
+            waiting = [pool.submit(measure, part) for part in batch.parts(2 * _threads())]
+            totals.add(measured)  # of the batch before, meanwhile
+            measured = [future.result() for future in waiting]
+            del batch, waiting  # their memory is needed to predict
+    totals.add(measured)
     return totals.report(n_users=len(users), targets=targets)
 
 
@@ -142,8 +146,9 @@ def _threads() -> int:
 def _batches(users: NDArray[np.intp], n_items: int, plan: Plan) -> Iterator[NDArray[np.intp]]:
     """As many users at a time as fit half of the memory; the rest is for what is kept of the items."""
     memory_mb = max(1, plan.config.memory_mb // 2)
+    n_types = 1  # types are asked of the targets only
     bytes_kept = 8 * (200 + 12 * len(plan.ks) + 4 * plan.ks[-1] + plan.config.bootstrap)  # columns, lists, weights
-    size = min(users_per_batch(n_items, plan.types.n_types, memory_mb=memory_mb), memory_mb * 2**20 // bytes_kept)
+    size = min(users_per_batch(n_items, n_types, memory_mb=memory_mb), memory_mb * 2**20 // bytes_kept)
     for start in range(0, len(users), max(1, size)):
         yield users[start : start + max(1, size)]
 
@@ -172,13 +177,15 @@ class _Totals:
         self.exposure = Exposure.of(plan.ks, n_items, plan.config)
         self.totals: Totals = {}
 
-    def add(self, measured: Measured) -> None:
-        weights = self.weights.draw(len(measured.columns["interactions"]))
-        self.sums.add(measured.columns, weights)
-        if measured.top is not None:
-            self.exposure.add(measured.top, weights)
-        for name, values in measured.totals.items():
-            self.totals[name] = self.totals.get(name, 0) + values
+    def add(self, parts: Iterable[Measured]) -> None:
+        """Add the parts of a batch, in the order of the users."""
+        for measured in parts:
+            weights = self.weights.draw(len(measured.columns["interactions"]))
+            self.sums.add(measured.columns, weights)
+            if measured.top is not None:
+                self.exposure.add(measured.top, weights)
+            for name, values in measured.totals.items():
+                self.totals[name] = self.totals.get(name, 0) + values
 
     def report(self, *, n_users: int, targets: Interactions) -> Report:
         metrics, counts = self._metrics(), self._counts(n_users, targets)

@@ -1,0 +1,170 @@
+"""What evaluating costs, against the scoring that it cannot do without: MovieLens 1M, every metric.
+
+    python benchmarks/evaluation.py            # writes benchmarks/results/evaluation.json
+
+Scoring is one prediction of every test user in batches of the default memory, with the log-probability and the type law
+of every target. Evaluating is `evaluate` with k = 5, 10, 20 and 50 and 1,000 replicates. The two take turns in one
+process, so that what else the machine does meets both alike. Memory is the peak of a process beyond what it held
+before, with the users once and four times over.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from conv4rec import Conv4Rec
+from conv4rec.config import Config, EvaluateConfig, override
+from conv4rec.data.interactions import Interactions
+from conv4rec.data.parts import load_parts
+from conv4rec.evaluation import evaluate
+from conv4rec.model.predictor import NetworkPredictor
+from conv4rec.predictions import users_per_batch
+
+KS, RUNS = (5, 10, 20, 50), 5
+RESULT = Path(__file__).parent / "results" / "evaluation.json"
+LIMITS = {"time": 2.0, "memory_of_four_times_the_users": 1.1}
+
+
+def main() -> None:
+    """Run the benchmark, or, with --measure, one measurement of memory in this process."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--measure", choices=["scoring", "evaluating"])
+    parser.add_argument("--times", type=int, default=1, help="how often the users are repeated")
+    parser.add_argument("--model", type=Path)
+    arguments = parser.parse_args()
+    if arguments.measure is not None:
+        print(json.dumps(peak(World.load(arguments.model, arguments.times), arguments.measure)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ml-1m.conv4rec"
+        fit(path)
+        result = {"command": " ".join(sys.argv), **compare(World.load(path, 1), arguments.runs), **memory(path)}
+    RESULT.write_text(json.dumps(result | {"limits": LIMITS, "machine": machine()}, indent=1) + "\n")
+    print(json.dumps(result, indent=1))
+
+
+def fit(path: Path) -> None:
+    """A model of one epoch: it scores as slowly as any other."""
+    config = override(Config(), ["train.epochs=1"])
+    parts = load_parts("ml-1m", config)
+    Conv4Rec(config).fit_split(parts.split, parts.known).save(path)
+
+
+class World:
+    """The model, what is known of the users, and what is asked."""
+
+    def __init__(self, predictor: NetworkPredictor, history: Interactions, targets: Interactions) -> None:
+        self.predictor, self.history, self.targets = predictor, history, targets
+
+    @classmethod
+    def load(cls, path: Path, times: int) -> "World":
+        """The test part of the default split, its users so many times over."""
+        model = Conv4Rec.load(path)
+        held_out = load_parts("ml-1m", Config()).split.test
+        assert held_out is not None
+        parts = (Interactions.from_ratings(each, model.vocabulary) for each in (held_out.history, held_out.targets))
+        history, targets = (part.select(np.tile(np.arange(part.n_users), times)) for part in parts)
+        return cls(model.predictor, history, targets)
+
+    def scoring(self) -> None:
+        """The law of every user, and what it says of the targets."""
+        users = np.flatnonzero(self.targets.counts)
+        size = users_per_batch(self.targets.n_items, self.predictor.types.n_types)
+        for start in range(0, len(users), size):
+            some = users[start : start + size]
+            predictions, asked = self.predictor.predict(self.history.select(some)), self.targets.select(some)
+            predictions.log_p_consume[asked.users, asked.items].sum()
+            predictions.type_law.pairs(asked.users, asked.items).sum()
+
+    def evaluating(self) -> None:
+        """Every metric with its interval."""
+        evaluate(self.predictor, self.history, self.targets, EvaluateConfig(k=KS))
+
+
+def compare(world: World, n_runs: int) -> dict[str, Any]:
+    """Both in turn, after one turn that is not counted."""
+    runs: list[dict[str, Any]] = []
+    for turn in range(n_runs + 1):
+        told = {
+            "load_average": os.getloadavg()[0],
+            "scoring": timed(world.scoring),
+            "evaluating": timed(world.evaluating),
+        }
+        if turn > 0:
+            runs.append(told)
+    found: dict[str, Any] = {"users": int(np.count_nonzero(world.targets.counts)), "targets": len(world.targets)}
+    for clock in ("wall", "cpu"):
+        for name, choose in (("median", statistics.median), ("least", min)):
+            seconds = {what: choose([run[what][clock] for run in runs]) for what in ("scoring", "evaluating")}
+            found[f"{name}_{clock}_seconds"] = seconds
+            found[f"ratio_of_{name}_{clock}"] = seconds["evaluating"] / seconds["scoring"]
+    return found | {"runs": runs}
+
+
+def timed(work: Callable[[], None]) -> dict[str, float]:
+    """Seconds on the clock of the wall and on those of the processors, all threads together."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+
+
+def memory(path: Path) -> dict[str, Any]:
+    """Peaks of processes of their own."""
+    found = {}
+    for what in ("scoring", "evaluating"):
+        found[what] = {f"users_x{times}": in_a_process(path, what, times) for times in (1, 4)}
+    peaks = found["evaluating"]
+    return {"peak_bytes": found, "memory_of_four_times_the_users": peaks["users_x4"] / peaks["users_x1"]}
+
+
+def in_a_process(path: Path, what: str, times: int) -> int:
+    """The peak of one measurement."""
+    command = [sys.executable, __file__, "--measure", what, "--times", str(times), "--model", str(path)]
+    told: int = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return told
+
+
+def peak(world: World, what: str) -> int:
+    """Bytes beyond what the process held before; Linux only."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    before = resident("VmRSS")
+    getattr(world, what)()
+    return resident("VmHWM") - before
+
+
+def resident(field: str) -> int:
+    """The resident size of this process, bytes, now (VmRSS) or at its largest (VmHWM)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
+
+
+def machine() -> dict[str, Any]:
+    """Where and with what this was measured."""
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    return {
+        "commit": commit,
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in ("numpy", "scipy", "torch")},
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+if __name__ == "__main__":
+    main()
