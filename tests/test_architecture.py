@@ -33,6 +33,7 @@ LEVELS = {
     "training": 7,
     "queries": 7,
     "records": 7,
+    "peers": 8,
     "progress": 8,
     "recommender": 8,
     "compare": 9,

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from conv4rec.baselines import MostPopular
-from conv4rec.compare.peer import Claim, Params, Peer, Setting, Task
 from conv4rec.data.interactions import Interactions
+from conv4rec.peers.peer import Claim, Params, Peer, Setting, Task
 from conv4rec.predictions import Predictions
 
 BOTH: frozenset[Claim] = frozenset(("consume", "rating"))

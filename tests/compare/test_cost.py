@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from conv4rec.compare import cost
 from conv4rec.compare.cost import peak_memory, users_per_second
-from conv4rec.compare.peer import Claim
 from conv4rec.data.interactions import Interactions
+from conv4rec.peers.peer import Claim
 from conv4rec.predictions import Predictions
 from tests.compare import fakes
 from tests.compare.worlds import prepared

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from conv4rec.compare.jobs import Job, Request
 from conv4rec.compare.measure import epochs_of, measure, protocol
-from conv4rec.compare.peer import Claim
 from conv4rec.data.interactions import Interactions
 from conv4rec.evaluation import Report, evaluate_by_user
+from conv4rec.peers.peer import Claim
 from conv4rec.predictions import Predictions
 from conv4rec.records import Epoch as RecordedEpoch
 from conv4rec.training import Epoch, TrainingResult

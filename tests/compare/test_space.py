@@ -3,8 +3,8 @@
 import optuna
 import pytest
 
-from conv4rec.compare.peer import Setting
 from conv4rec.compare.space import holds, in_words, meant, shown, size, suggest
+from conv4rec.peers.peer import Setting
 
 SPACE = {
     "rate": Setting(low=1e-4, high=1e-1, log=True),

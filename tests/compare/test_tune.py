@@ -11,11 +11,11 @@ import pytest
 
 from conv4rec.compare import studies, tune
 from conv4rec.compare.jobs import Limits
-from conv4rec.compare.peer import Params, Peer, Setting, Task
 from conv4rec.compare.prepare import for_search
 from conv4rec.compare.tune import Found, Search, search
 from conv4rec.errors import DataError, MissingExtraError, QueryError, TrainingError
 from conv4rec.evaluation import evaluate_by_user
+from conv4rec.peers.peer import Params, Peer, Setting, Task
 from tests.compare import fakes
 from tests.compare.worlds import pairs, prepared
 

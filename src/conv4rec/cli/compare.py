@@ -62,10 +62,10 @@ def compare(
     """
     from conv4rec.compare.grid import Grid
     from conv4rec.compare.jobs import RunFolder
-    from conv4rec.compare.models import all_models, find_model
     from conv4rec.compare.params import read_params
     from conv4rec.compare.run import Repeat, run_jobs
     from conv4rec.config import load_config
+    from conv4rec.peers.models import all_models, find_model
 
     options.import_from_here()
     names = options.given(model) if model else list(all_models())

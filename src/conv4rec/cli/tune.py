@@ -14,8 +14,8 @@ from conv4rec.errors import QueryError
 
 if TYPE_CHECKING:
     from conv4rec.compare.jobs import Request
-    from conv4rec.compare.peer import Peer
     from conv4rec.compare.tune import Found
+    from conv4rec.peers.peer import Peer
 
 
 def tune(
@@ -42,11 +42,11 @@ def tune(
     a file for `train --config`, for other models one for `compare --params MODEL=FILE`.
     """
     from conv4rec.compare.grid import Grid
-    from conv4rec.compare.models import find_model
     from conv4rec.compare.params import read_params
     from conv4rec.compare.prepare import for_search, load
     from conv4rec.compare.tune import Search, search
     from conv4rec.config import load_config
+    from conv4rec.peers.models import find_model
 
     limits = options.limits(trials, seconds)
     if limits is None:

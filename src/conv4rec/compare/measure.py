@@ -5,7 +5,6 @@ from typing import Any
 
 from conv4rec.compare.cost import users_per_second
 from conv4rec.compare.jobs import Request
-from conv4rec.compare.peer import Fitted, Peer, Trained
 from conv4rec.compare.prepare import Loaded, Prepared
 from conv4rec.config import EvaluateConfig
 from conv4rec.data.interactions import Interactions
@@ -14,6 +13,7 @@ from conv4rec.data.ratings import join
 from conv4rec.data.split import HoldOut
 from conv4rec.data.timeline import Timeline
 from conv4rec.evaluation import Report, evaluate_by_user
+from conv4rec.peers.peer import Fitted, Peer, Trained
 from conv4rec.recipes import recipe_notes
 from conv4rec.records import Curves, Epoch, RecallBeta, Slice
 from conv4rec.slices import slice_targets

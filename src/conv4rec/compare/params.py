@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from conv4rec.compare.peer import Peer
 from conv4rec.config import Config
 from conv4rec.errors import ConfigError
+from conv4rec.peers.peer import Peer
 
 SECTIONS = ("data", "model", "train")
 """What makes a model; the protocol and the figures are another matter."""

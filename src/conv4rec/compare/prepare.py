@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from conv4rec.compare.jobs import Request
-from conv4rec.compare.models import find_model
 from conv4rec.compare.params import settings_given
-from conv4rec.compare.peer import Peer, Task
 from conv4rec.config import Config
 from conv4rec.data.interactions import Interactions
 from conv4rec.data.parts import Parts
 from conv4rec.data.ratings import join
 from conv4rec.data.split import Split
 from conv4rec.errors import DataError
+from conv4rec.peers.models import find_model
+from conv4rec.peers.peer import Peer, Task
 from conv4rec.recipes import load_windows
 from conv4rec.training import Validation
 from conv4rec.vocabulary import Vocabulary

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conv4rec.compare.measure import measure
-from conv4rec.compare.peer import Claim
 from conv4rec.compare.prepare import prepare
 from conv4rec.config import Config
 from conv4rec.data.interactions import Interactions
 from conv4rec.data.parts import Parts
 from conv4rec.evaluation import Report
+from conv4rec.peers.peer import Claim
 from conv4rec.predictions import Predictions
 from conv4rec.recipes import RECIPES, recipe_notes
 from conv4rec.recommender import Conv4Rec

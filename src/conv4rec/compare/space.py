@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from conv4rec.compare.peer import Setting
+from conv4rec.peers.peer import Setting
 
 if TYPE_CHECKING:
     import optuna

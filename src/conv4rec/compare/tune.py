@@ -14,11 +14,11 @@ from conv4rec.compare import studies
 from conv4rec.compare.columns import better
 from conv4rec.compare.events import in_one_line
 from conv4rec.compare.jobs import Limits
-from conv4rec.compare.peer import Peer, Setting, Task
 from conv4rec.compare.prepare import refuse_new_users
 from conv4rec.config import EvaluateConfig
 from conv4rec.errors import QueryError, TrainingError
 from conv4rec.evaluation import evaluate_by_user
+from conv4rec.peers.peer import Peer, Setting, Task
 from conv4rec.records import Budget
 
 if TYPE_CHECKING:

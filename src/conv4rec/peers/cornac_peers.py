@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from conv4rec.compare.factors import Factors
-from conv4rec.compare.fitting import Ranking, Rating, Users, fit_ranking, fit_rating
-from conv4rec.compare.guests import guest
-from conv4rec.compare.inputs import binary_matrix, rated_to_learn
-from conv4rec.compare.peer import Params, Peer, Setting, Task
 from conv4rec.data.interactions import Interactions
+from conv4rec.peers.factors import Factors
+from conv4rec.peers.fitting import Ranking, Rating, Users, fit_ranking, fit_rating
+from conv4rec.peers.guests import guest
+from conv4rec.peers.inputs import binary_matrix, rated_to_learn
+from conv4rec.peers.peer import Params, Peer, Setting, Task
 from conv4rec.predictions import Floats
 from conv4rec.vocabulary import InteractionTypes
 

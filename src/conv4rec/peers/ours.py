@@ -6,14 +6,14 @@ import numpy as np
 import torch
 
 from conv4rec.baselines import MostPopular
-from conv4rec.compare.fitting import Users, learn_consume_link, n_bytes
-from conv4rec.compare.links import ConsumeLink
-from conv4rec.compare.peer import Claim, Params, Peer, Setting, Task
 from conv4rec.config import Config, make_config
 from conv4rec.data.interactions import Interactions
 from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor
 from conv4rec.model.statistics import Statistics
+from conv4rec.peers.fitting import Users, learn_consume_link, n_bytes
+from conv4rec.peers.links import ConsumeLink
+from conv4rec.peers.peer import Claim, Params, Peer, Setting, Task
 from conv4rec.predictions import Floats, Predictions
 from conv4rec.training import TrainingResult, train
 

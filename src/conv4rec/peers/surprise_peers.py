@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from conv4rec.compare.factors import Factors
-from conv4rec.compare.fitting import Rating, fit_rating
-from conv4rec.compare.guests import guest
-from conv4rec.compare.inputs import Rated, rated_to_learn
-from conv4rec.compare.peer import Params, Peer, Setting, Task
 from conv4rec.data.interactions import Interactions
+from conv4rec.peers.factors import Factors
+from conv4rec.peers.fitting import Rating, fit_rating
+from conv4rec.peers.guests import guest
+from conv4rec.peers.inputs import Rated, rated_to_learn
+from conv4rec.peers.peer import Params, Peer, Setting, Task
 from conv4rec.vocabulary import InteractionTypes
 
 

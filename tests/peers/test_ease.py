@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conv4rec.compare.ease import EASE, Ease
-from conv4rec.compare.inputs import binary_matrix
-from conv4rec.compare.peer import Fitted
 from conv4rec.compare.prepare import prepare
 from conv4rec.config import Config, EvaluateConfig
 from conv4rec.data.interactions import Interactions
 from conv4rec.data.parts import load_parts
 from conv4rec.evaluation import evaluate_by_user
+from conv4rec.peers.ease import EASE, Ease
+from conv4rec.peers.inputs import binary_matrix
+from conv4rec.peers.peer import Fitted
 from conv4rec.vocabulary import InteractionTypes
-from tests.compare.tasks import (
+from tests.peers.tasks import (
     CLICKS,
     N_ITEMS,
     NEVER,

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from conv4rec.compare.peer import Fitted, Task
 from conv4rec.config import make_config
 from conv4rec.data.interactions import Interactions
+from conv4rec.peers.peer import Fitted, Task
 from conv4rec.predictions import Predictions
 from conv4rec.training import Validation
 from conv4rec.vocabulary import InteractionTypes

@@ -14,11 +14,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from conv4rec.compare.links import ConsumeLink, fit_consume_link
-from conv4rec.compare.peer import Claim, Task
-from conv4rec.compare.rating_link import RatingLink, fit_rating_link
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import DataError, PeerError
+from conv4rec.peers.links import ConsumeLink, fit_consume_link
+from conv4rec.peers.peer import Claim, Task
+from conv4rec.peers.rating_link import RatingLink, fit_rating_link
 from conv4rec.predictions import Floats, Predictions
 from conv4rec.training import Validation
 from conv4rec.vocabulary import InteractionTypes

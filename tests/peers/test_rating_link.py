@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from conv4rec.compare.rating_link import MAX_ANY, RatingLink, fit_rating_link
+from conv4rec.peers.rating_link import MAX_ANY, RatingLink, fit_rating_link
 
 Array = NDArray[np.float64]
 STARS = np.arange(1.0, 6.0)

@@ -4,13 +4,13 @@ import difflib
 import importlib
 from collections.abc import Mapping
 
-from conv4rec.compare.peer import Peer
 from conv4rec.errors import QueryError
+from conv4rec.peers.peer import Peer
 
 
 def all_models() -> Mapping[str, Peer]:
     """The peers of the registry by name, ours first."""
-    from conv4rec.compare.registry import PEERS
+    from conv4rec.peers.registry import PEERS
 
     return PEERS
 

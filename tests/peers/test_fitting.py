@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from conv4rec.compare.fitting import Ranking, Rating, Scorer, UniformLaw, fit_ranking, fit_rating
-from conv4rec.compare.links import ConsumeLink
-from conv4rec.compare.rating_link import RatingLink
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import DataError, PeerError
 from conv4rec.evaluation import evaluate_by_user
+from conv4rec.peers.fitting import Ranking, Rating, Scorer, UniformLaw, fit_ranking, fit_rating
+from conv4rec.peers.links import ConsumeLink
+from conv4rec.peers.rating_link import RatingLink
 from conv4rec.predictions import Floats
-from tests.compare.tasks import CLICKS, N_ITEMS, N_USERS, SHOP, STARS, ByHistory, make, make_task, while_searching
+from tests.peers.tasks import CLICKS, N_ITEMS, N_USERS, SHOP, STARS, ByHistory, make, make_task, while_searching
 from tests.predictor_contract import PredictorContract, some_histories
 
 

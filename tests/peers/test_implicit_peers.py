@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from conv4rec.compare.fitting import Ranking
-from conv4rec.compare.implicit_peers import ALS, BPR, ImplicitAls
-from conv4rec.compare.inputs import binary_matrix
-from conv4rec.compare.peer import Params, Peer
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import PeerError
-from tests.compare.tasks import (
+from conv4rec.peers.fitting import Ranking
+from conv4rec.peers.implicit_peers import ALS, BPR, ImplicitAls
+from conv4rec.peers.inputs import binary_matrix
+from conv4rec.peers.peer import Params, Peer
+from tests.peers.tasks import (
     CLICKS,
     N_ITEMS,
     NEVER,

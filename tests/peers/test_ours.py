@@ -5,8 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from conv4rec.compare.ours import CONV4REC, POPULAR, Ours, fit_ours
-from conv4rec.compare.peer import Trained
 from conv4rec.compare.prepare import prepare
 from conv4rec.config import Config, override
 from conv4rec.data.interactions import Interactions
@@ -14,9 +12,11 @@ from conv4rec.data.parts import Parts
 from conv4rec.data.ratings import Ratings
 from conv4rec.data.split import split
 from conv4rec.errors import ConfigError
+from conv4rec.peers.ours import CONV4REC, POPULAR, Ours, fit_ours
+from conv4rec.peers.peer import Trained
 from conv4rec.recommender import Conv4Rec
-from tests.compare.tasks import CLICKS, N_ITEMS, SHOP, STARS, ByHistory, make_task
-from tests.compare.tasks import checkerboard as small_checkerboard
+from tests.peers.tasks import CLICKS, N_ITEMS, SHOP, STARS, ByHistory, make_task
+from tests.peers.tasks import checkerboard as small_checkerboard
 from tests.predictor_contract import PredictorContract, some_histories
 
 KINDS = {"stars": STARS, "shop": SHOP, "clicks": CLICKS}

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from conv4rec.compare.peer import Peer, Setting
-from conv4rec.compare.registry import PEERS
 from conv4rec.config import Config
+from conv4rec.peers.peer import Peer, Setting
+from conv4rec.peers.registry import PEERS
 
 NAMES = [
     "conv4rec",
@@ -32,7 +32,7 @@ def test_the_names() -> None:
 
 def test_listing_imports_no_package_of_others() -> None:
     code = (
-        "import sys, conv4rec.compare.registry;"
+        "import sys, conv4rec.peers.registry;"
         "sys.exit(bool({'implicit', 'cornac', 'lenskit', 'surprise', 'pandas', 'threadpoolctl'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

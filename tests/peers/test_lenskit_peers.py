@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from conv4rec.compare.fitting import Ranking, Rating
-from conv4rec.compare.inputs import binary_matrix, rated_pairs
-from conv4rec.compare.lenskit_peers import BIASED_MF, DAMPING, IKNN, IKNN_RATING
-from conv4rec.compare.peer import Fitted, Params, Peer
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import DataError, PeerError
-from tests.compare.tasks import (
+from conv4rec.peers.fitting import Ranking, Rating
+from conv4rec.peers.inputs import binary_matrix, rated_pairs
+from conv4rec.peers.lenskit_peers import BIASED_MF, DAMPING, IKNN, IKNN_RATING
+from conv4rec.peers.peer import Fitted, Params, Peer
+from tests.peers.tasks import (
     CLICKS,
     N_ITEMS,
     NEVER,

@@ -5,13 +5,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from conv4rec.compare.cornac_peers import MF, VAECF
-from conv4rec.compare.factors import Factors
-from conv4rec.compare.fitting import Ranking, Rating
-from conv4rec.compare.inputs import rated_pairs
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import DataError, PeerError
-from tests.compare.tasks import (
+from conv4rec.peers.cornac_peers import MF, VAECF
+from conv4rec.peers.factors import Factors
+from conv4rec.peers.fitting import Ranking, Rating
+from conv4rec.peers.inputs import rated_pairs
+from tests.peers.tasks import (
     CLICKS,
     N_ITEMS,
     NEVER,

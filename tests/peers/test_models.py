@@ -2,8 +2,8 @@
 
 import pytest
 
-from conv4rec.compare.models import all_models, find_model
 from conv4rec.errors import QueryError
+from conv4rec.peers.models import all_models, find_model
 from tests.compare import fakes
 
 

@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
-from conv4rec.compare.fitting import Ranking, Rating, Users, fit_ranking, fit_rating, n_bytes
-from conv4rec.compare.guests import guest
-from conv4rec.compare.inputs import Rated, binary_matrix, rated_pairs, rated_to_learn
-from conv4rec.compare.peer import Params, Peer, Setting, Task
 from conv4rec.data.interactions import Interactions
+from conv4rec.peers.fitting import Ranking, Rating, Users, fit_ranking, fit_rating, n_bytes
+from conv4rec.peers.guests import guest
+from conv4rec.peers.inputs import Rated, binary_matrix, rated_pairs, rated_to_learn
+from conv4rec.peers.peer import Params, Peer, Setting, Task
 from conv4rec.predictions import Floats
 from conv4rec.vocabulary import InteractionTypes
 

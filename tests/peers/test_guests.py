@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from conv4rec.compare.guests import guest
 from conv4rec.errors import DataError, MissingExtraError, PeerError
+from conv4rec.peers.guests import guest
 
 
 class Panic(BaseException):

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from conv4rec.compare import surprise_peers
-from conv4rec.compare.factors import Factors
-from conv4rec.compare.fitting import Rating
-from conv4rec.compare.inputs import rated_pairs
-from conv4rec.compare.peer import Params, Peer
-from conv4rec.compare.surprise_peers import SVD, SVDPP
 from conv4rec.errors import DataError, PeerError
-from tests.compare.tasks import (
+from conv4rec.peers import surprise_peers
+from conv4rec.peers.factors import Factors
+from conv4rec.peers.fitting import Rating
+from conv4rec.peers.inputs import rated_pairs
+from conv4rec.peers.peer import Params, Peer
+from conv4rec.peers.surprise_peers import SVD, SVDPP
+from tests.peers.tasks import (
     CLICKS,
     N_ITEMS,
     N_USERS,

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from conv4rec.compare.factors import Factors
-from conv4rec.compare.fitting import Ranking, Users, fit_ranking, n_bytes
-from conv4rec.compare.guests import guest
-from conv4rec.compare.inputs import binary_matrix
-from conv4rec.compare.peer import Params, Peer, Setting, Task
 from conv4rec.data.interactions import Interactions
+from conv4rec.peers.factors import Factors
+from conv4rec.peers.fitting import Ranking, Users, fit_ranking, n_bytes
+from conv4rec.peers.guests import guest
+from conv4rec.peers.inputs import binary_matrix
+from conv4rec.peers.peer import Params, Peer, Setting, Task
 from conv4rec.predictions import Floats
 
 

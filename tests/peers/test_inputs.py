@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from conv4rec.compare.inputs import binary_matrix, rated_pairs, rated_to_learn
 from conv4rec.errors import DataError
+from conv4rec.peers.inputs import binary_matrix, rated_pairs, rated_to_learn
 from conv4rec.vocabulary import InteractionTypes
 from tests.triples import make_interactions
 

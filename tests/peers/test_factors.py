@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from conv4rec.compare.factors import Factors
+from conv4rec.peers.factors import Factors
 from tests.triples import make_interactions
 
 FACTORS = Factors(

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from conv4rec.compare.fitting import Ranking, Users, fit_ranking
-from conv4rec.compare.inputs import binary_matrix
-from conv4rec.compare.peer import Params, Peer, Setting, Task
 from conv4rec.data.interactions import Interactions
+from conv4rec.peers.fitting import Ranking, Users, fit_ranking
+from conv4rec.peers.inputs import binary_matrix
+from conv4rec.peers.peer import Params, Peer, Setting, Task
 from conv4rec.predictions import Floats
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from conv4rec.compare.fitting import Users, n_bytes
 from conv4rec.data.interactions import Interactions
+from conv4rec.peers.fitting import Users, n_bytes
 from conv4rec.predictions import Floats
 
 

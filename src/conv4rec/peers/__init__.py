@@ -1,0 +1,1 @@
+"""Models behind one seam: ours, and those that people would pick instead."""
