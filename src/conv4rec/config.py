@@ -170,6 +170,12 @@ def override(config: Config, overrides: Sequence[str]) -> Config:
     return make_config(settings)
 
 
+def get_setting(config: Config, name: str) -> Any:
+    """The value of `section.field`."""
+    section, _, field = name.partition(".")
+    return getattr(getattr(config, section), field)
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:

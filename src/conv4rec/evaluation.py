@@ -23,8 +23,9 @@ from conv4rec.vocabulary import InteractionTypes
 Claim = Literal["consume", "rating"]
 Predict = Callable[[NDArray[np.intp], Interactions], Predictions]
 BOTH: frozenset[Claim] = frozenset(("consume", "rating"))
-CENTRED = ("coverage@", "gini@", "auc_like")
-"""Metrics whose replicates lie beside their value: fewer users are drawn and cover fewer items; bins are coarser."""
+CENTRED = ("coverage@", "gini@", "auc_like", "ece_")
+"""Metrics whose replicates lie beside their value: users drawn again are fewer, cover fewer items, and stray further
+from the diagonal; bins are coarser."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from conv4rec.baselines import MostPopular
-from conv4rec.config import Config, make_config
+from conv4rec.config import Config, get_setting, make_config
 from conv4rec.data.interactions import Interactions
 from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor
@@ -98,15 +98,16 @@ def fit_popular(task: Task, params: Params) -> Popular:  # noqa: ARG001
     return Popular(model, learn_consume_link("popular", Popularity(model.log_p_item), task))
 
 
-DEFAULTS = {
-    "train.learning_rate": 2e-3,
-    "train.weight_decay": 0.01,
-    "train.rating_weight_decay": 0.12,
-    "train.mask": 0.2,
-    "model.embedding_dim": 256,
-    "model.rating_embedding_dim": 64,
-    "model.dropout": 0.3,
+SPACE = {
+    "train.learning_rate": Setting(2e-4, 2e-2, log=True),
+    "train.weight_decay": Setting(1e-3, 0.1, log=True),
+    "train.rating_weight_decay": Setting(0.01, 1.0, log=True),
+    "train.mask": Setting(0.05, 0.5),
+    "model.embedding_dim": Setting(32, 512, log=True, integer=True),
+    "model.rating_embedding_dim": Setting(16, 128, log=True, integer=True),
+    "model.dropout": Setting(0.0, 0.7),
 }
+DEFAULTS = {name: get_setting(Config(), name) for name in SPACE}
 
 CONV4REC = Peer(
     name="conv4rec",
@@ -115,15 +116,7 @@ CONV4REC = Peer(
     claims=frozenset(("consume", "rating")),
     fit=fit_ours,
     defaults=DEFAULTS,
-    space={
-        "train.learning_rate": Setting(2e-4, 2e-2, log=True),
-        "train.weight_decay": Setting(1e-3, 0.1, log=True),
-        "train.rating_weight_decay": Setting(0.01, 1.0, log=True),
-        "train.mask": Setting(0.05, 0.5),
-        "model.embedding_dim": Setting(32, 512, log=True, integer=True),
-        "model.rating_embedding_dim": Setting(16, 128, log=True, integer=True),
-        "model.dropout": Setting(0.0, 0.7),
-    },
+    space=SPACE,
     monitor="nll",
 )
 
