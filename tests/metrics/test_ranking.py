@@ -53,7 +53,7 @@ def listed(top: NDArray[np.int32]) -> list[list[int]]:
 
 
 def order_of(scores: Floats, out: Bools) -> Order:
-    return Order.of(scores, consumption_steps(scores), out)
+    return Order.of(scores, consumption_steps(scores), *np.nonzero(out))
 
 
 def test_top_k_lists_the_best_first() -> None:
@@ -101,6 +101,7 @@ def test_ranks_by_hand() -> None:
     assert ranks.tolist() == [1, 2, 3, 4]
     assert midranks.tolist() == [1.0, 3.0, 3.0, 3.0]
     assert order.top(3).tolist() == [[0, 1, 3]]
+    assert order.n_allowed.tolist() == [4]
 
 
 def test_an_item_without_probability_comes_after_all_lists() -> None:

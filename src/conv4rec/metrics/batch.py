@@ -117,13 +117,6 @@ class Batch:
         return np.bincount(rows, weights=values, minlength=self.n_rows).astype(np.float64)
 
     @cached_property
-    def seen(self) -> NDArray[np.bool_]:
-        """(B, I) what lists leave out."""
-        seen = np.zeros((self.n_rows, self.targets.n_items), dtype=np.bool_)
-        seen[self.taken.users, self.taken.items] = True
-        return seen
-
-    @cached_property
     def steps(self) -> NDArray[np.uint16]:
         """(B, I) of log p_consume. Raises TrainingError where it is not a number."""
         broken = np.isnan(self.log_p_consume.max(axis=1))
@@ -136,7 +129,7 @@ class Batch:
     @cached_property
     def order(self) -> Order:
         """log p_consume without what was taken already."""
-        return Order.of(self.log_p_consume, self.steps, self.seen)
+        return Order.of(self.log_p_consume, self.steps, self.taken.users, self.taken.items)
 
     @cached_property
     def relevant_pairs(self) -> Pairs:
@@ -145,7 +138,7 @@ class Batch:
         if least is not None:
             relevant = relevant.keep(self._ratings >= least)  # NaN is not
         rows, items = relevant.distinct_pairs
-        new = ~self.seen[rows, items]
+        new = self.order.steps[rows, items] > 0
         return rows[new], items[new]
 
     @cached_property

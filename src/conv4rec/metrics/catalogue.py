@@ -113,10 +113,9 @@ class _Sketch:
         places = (words % np.uint64(width)).astype(np.int64)
         signs = np.where(words >> np.uint64(63), np.float32(-1), np.float32(1))
         np.add.at(self.places.reshape(-1), items.astype(np.int64) * width + places[rows], signs[rows])
-        directions = np.zeros((len(users), self.weights.shape[1]))
-        for n, weights in enumerate(self.weights.T):
-            directions[:, n] = np.bincount(rows, weights=weights[items], minlength=len(users))
-            self.along[:, n] += np.bincount(items, weights=directions[rows, n], minlength=len(self.along))
+        owned = sparse.csr_array((np.ones(len(rows)), (rows, items)), shape=(len(users), len(self.along)))
+        directions = np.asarray(owned @ self.weights)
+        self.along += np.asarray(owned.T @ directions)
         np.add.at(self.directions, places, directions * signs[:, None])
         self.products += directions.T @ directions
 

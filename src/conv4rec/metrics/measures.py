@@ -105,8 +105,7 @@ def ranking_columns(batch: Batch) -> tuple[Columns, Totals]:
     has_one = np.bincount(rows, minlength=batch.n_rows) > 0
     ranked, index = np.flatnonzero(has_one), (np.cumsum(has_one) - 1)[rows]
     hits = Hits.of(index, ranks, len(ranked), within=ks[-1])
-    n_allowed = batch.targets.n_items - np.count_nonzero(batch.seen[ranked], axis=1)
-    area = auc(midranks, index, n_allowed)
+    area = auc(midranks, index, batch.order.n_allowed[ranked])
     values = {f"{name}@{k}": metric(k, hits) for name, metric in RANKING.items() for k in ks}
     values |= {"auc": np.nan_to_num(area), "auc_users": np.isfinite(area).astype(np.float64)}
     values["ranked"] = np.ones(len(ranked))

@@ -80,10 +80,17 @@ class Order:
     ascending: NDArray[np.uint16]
 
     @classmethod
-    def of(cls, scores: Floats, steps: NDArray[np.uint16], out: NDArray[np.bool_]) -> "Order":
-        """Of (B, I) scores and their steps from 1, without the items that are marked. Time O(B I)."""
-        kept = np.where(out, np.uint16(0), steps)
+    def of(cls, scores: Floats, steps: NDArray[np.uint16], rows: Indices, items: Indices) -> "Order":
+        """Of (B, I) scores and their steps from 1, without some pairs of row and item. Time O(B I)."""
+        kept = steps.copy()
+        kept[rows, items] = 0
         return cls(scores, kept, np.sort(kept, axis=1, kind="stable"))  # of two bytes: a radix sort
+
+    @property
+    def n_allowed(self) -> NDArray[np.int64]:
+        """(B,) the number of items that are not left out."""
+        rows = np.arange(len(self.scores))
+        return np.asarray(self.scores.shape[1] - self._count_below(rows, np.ones_like(rows)))
 
     def ranks(self, rows: Indices, items: Indices) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Of N items that are not left out: (N,) ranks from 1, ties broken, and (N,) middle ranks, ties shared.
