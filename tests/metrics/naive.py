@@ -151,8 +151,8 @@ class World:
         of_user: dict[int, list[tuple[float, int, bool]]] = {}
         for user, item, rating, law in rows:
             errors.append(sum(r * p for r, p in zip(scale, law, strict=True)) - rating)
-            steps = [(sum(law[: level + 1]) - (rating <= scale[level])) ** 2 for level in range(len(scale) - 1)]
-            scores.append(mean(steps) if steps else 0.0)
+            gaps = [(sum(law[: level + 1]) - (rating <= scale[level])) ** 2 for level in range(len(scale) - 1)]
+            scores.append(mean(gaps) if gaps else 0.0)
             right.append(float(scale[max(range(len(law)), key=lambda level: (law[level], -level))] == rating))
             p = sum(q for r, q in zip(scale, law, strict=True) if r >= threshold)
             likes.append((p, rating >= threshold))
@@ -165,7 +165,8 @@ class World:
             "brier_like": mean([(p - liked) ** 2 for p, liked in likes]),
             "ece_like": like_error(likes),
         }
-        area = pair_share([p for p, liked in likes if liked], [p for p, liked in likes if not liked])
+        steps = [(math.floor(65536 * p), liked) for p, liked in likes]  # closer ones count as ties
+        area = pair_share([p for p, liked in steps if liked], [p for p, liked in steps if not liked])
         if area is not None:
             found["auc_like"] = area
         orders = [[liked for _, _, liked in sorted(found)] for found in of_user.values()]
