@@ -14,6 +14,7 @@ from conv4rec.data.ratings import Ratings
 from conv4rec.data.simulator import SimulatorConfig, simulate
 from conv4rec.data.split import split
 from conv4rec.evaluation import evaluate, evaluate_by_user
+from conv4rec.training import Validation
 from conv4rec.vocabulary import InteractionTypes
 from tests.predictor_contract import PredictorContract, some_histories
 
@@ -112,10 +113,9 @@ def test_it_is_a_baseline_on_movielens_100k(data_folder: Path) -> None:
     ratings = Ratings(frame.with_columns(pl.col("rating").cast(pl.Float64)), STARS)
     vocabulary, parts = ratings.vocabulary(), split(ratings, SplitConfig())
     assert parts.test is not None
-    train, history, targets = (
-        Interactions.from_ratings(part, vocabulary) for part in (parts.train, parts.test.history, parts.test.targets)
-    )
-    metrics = evaluate(MostPopular.fit(train, STARS), history, targets, EvaluateConfig(k=(20,))).metrics
+    train, test = Interactions.from_ratings(parts.train, vocabulary), Validation.of(parts.test, vocabulary)
+    popular, settings = MostPopular.fit(train, STARS), EvaluateConfig(k=(20,))
+    metrics = evaluate(popular, test.history, test.targets, settings, exclude=test.excluded).metrics
     assert metrics["rmse"] < 0.96  # global mean: 1.13, item means: 1.02
     assert metrics["nll_rating"] < 1.36  # global histogram: 1.47
     assert metrics["ndcg@20"] > 0.15
