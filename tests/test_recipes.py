@@ -83,8 +83,8 @@ def test_the_documents_have_every_recipe_in_their_table() -> None:
 def test_notes_state_relevance_and_denominators() -> None:
     about, relevant, denominators = recipe_notes("random", use_recipe(Config(), "random"))
     assert about == (
-        "recipe random: 80 % train, 10 % validation, 10 % test, each interaction for itself; the test is asked from train "
-        "alone, and lists leave out what is in validation"
+        "recipe random: 80 % train, 10 % validation, 10 % test, each interaction for itself; the test is asked "
+        "from train alone, and lists leave out what is in validation"
     )
     assert relevant == "relevant: every held-out interaction whose item is not in the history"
     assert denominators.startswith("denominators: ranking: every item outside the history is ranked, no sampled")
