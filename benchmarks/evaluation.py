@@ -9,6 +9,8 @@ before, with the users once and four times over.
 """
 
 import argparse
+import ctypes
+import gc
 import json
 import os
 import platform
@@ -18,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,11 +30,11 @@ import torch
 
 from conv4rec import Conv4Rec
 from conv4rec.config import Config, EvaluateConfig, override
-from conv4rec.data.interactions import Interactions
 from conv4rec.data.parts import load_parts
 from conv4rec.evaluation import evaluate
 from conv4rec.model.predictor import NetworkPredictor
 from conv4rec.predictions import users_per_batch
+from conv4rec.training import Validation
 
 KS, RUNS = (5, 10, 20, 50), 5
 RESULT = Path(__file__).parent / "results" / "evaluation.json"
@@ -64,11 +67,12 @@ def fit(path: Path) -> None:
     Conv4Rec(config).fit_split(parts.split, parts.known).save(path)
 
 
+@dataclass(frozen=True)
 class World:
-    """The model, what is known of the users, and what is asked."""
+    """The model, and what it is told and asked."""
 
-    def __init__(self, predictor: NetworkPredictor, history: Interactions, targets: Interactions) -> None:
-        self.predictor, self.history, self.targets = predictor, history, targets
+    predictor: NetworkPredictor
+    asked: Validation
 
     @classmethod
     def load(cls, path: Path, times: int) -> "World":
@@ -76,23 +80,26 @@ class World:
         model = Conv4Rec.load(path)
         held_out = load_parts("ml-1m", Config()).split.test
         assert held_out is not None
-        parts = (Interactions.from_ratings(each, model.vocabulary) for each in (held_out.history, held_out.targets))
-        history, targets = (part.select(np.tile(np.arange(part.n_users), times)) for part in parts)
-        return cls(model.predictor, history, targets)
+        once = Validation.of(held_out, model.vocabulary)
+        users = np.tile(np.arange(once.targets.n_users), times)
+        excluded = None if once.excluded is None else once.excluded.select(users)
+        return cls(model.predictor, Validation(once.history.select(users), once.targets.select(users), excluded))
 
     def scoring(self) -> None:
         """The law of every user, and what it says of the targets."""
-        users = np.flatnonzero(self.targets.counts)
-        size = users_per_batch(self.targets.n_items, self.predictor.types.n_types)
+        users = np.flatnonzero(self.asked.targets.counts)
+        size = users_per_batch(self.asked.targets.n_items, self.predictor.types.n_types)
         for start in range(0, len(users), size):
             some = users[start : start + size]
-            predictions, asked = self.predictor.predict(self.history.select(some)), self.targets.select(some)
-            predictions.log_p_consume[asked.users, asked.items].sum()
-            predictions.type_law.pairs(asked.users, asked.items).sum()
+            predictions = self.predictor.predict(self.asked.history.select(some))
+            targets = self.asked.targets.select(some)
+            predictions.log_p_consume[targets.users, targets.items].sum()
+            predictions.type_law.pairs(targets.users, targets.items).sum()
 
     def evaluating(self) -> None:
         """Every metric with its interval."""
-        evaluate(self.predictor, self.history, self.targets, EvaluateConfig(k=KS))
+        asked, config = self.asked, EvaluateConfig(k=KS)
+        evaluate(self.predictor, asked.history, asked.targets, config, exclude=asked.excluded)
 
 
 def compare(world: World, n_runs: int) -> dict[str, Any]:
@@ -106,7 +113,8 @@ def compare(world: World, n_runs: int) -> dict[str, Any]:
         }
         if turn > 0:
             runs.append(told)
-    found: dict[str, Any] = {"users": int(np.count_nonzero(world.targets.counts)), "targets": len(world.targets)}
+    targets = world.asked.targets
+    found: dict[str, Any] = {"users": int(np.count_nonzero(targets.counts)), "targets": len(targets)}
     for clock in ("wall", "cpu"):
         for name, choose in (("median", statistics.median), ("least", min)):
             seconds = {what: choose([run[what][clock] for run in runs]) for what in ("scoring", "evaluating")}
@@ -140,6 +148,8 @@ def in_a_process(path: Path, what: str, times: int) -> int:
 
 def peak(world: World, what: str) -> int:
     """Bytes beyond what the process held before; Linux only."""
+    gc.collect()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)  # what loading has freed is not used again unseen
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
     before = resident("VmRSS")
     getattr(world, what)()

@@ -589,6 +589,9 @@ def test_tables_that_do_not_fit_are_an_error() -> None:
     message = r"^history has 2 users x 1 items, targets have 1 x 1: expected the same users and items$"
     with pytest.raises(DataError, match=message):
         evaluate_by_user(fake.predict, STARS, make_interactions([], n_users=2, n_items=1), targets)
+    message = r"^what is excluded has 1 users x 2 items, targets have 1 x 1: expected the same users and items$"
+    with pytest.raises(DataError, match=message):
+        evaluate_by_user(fake.predict, STARS, nothing, targets, exclude=make_interactions([], n_users=1, n_items=2))
     wide = make_interactions([], n_users=1, n_items=3)
     with pytest.raises(DataError, match=r"^the reference has 3 items, targets have 1: expected the same$"):
         evaluate_by_user(fake.predict, STARS, nothing, targets, reference=wide)

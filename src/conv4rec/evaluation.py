@@ -120,7 +120,7 @@ def evaluate_by_user(
     """
     settings = EvaluateConfig() if config is None else config
     counted = history if reference is None else reference
-    _check(history, targets, counted)
+    _check(history, targets, counted, exclude)
     catalogue = Catalogue.of(counted, memory_mb=settings.memory_mb) if "consume" in claims else None
     plan = Plan(settings, types, catalogue, "rating" in claims)
     users = np.flatnonzero(np.diff(targets.indptr))
@@ -154,12 +154,13 @@ def _batches(users: NDArray[np.intp], n_items: int, plan: Plan) -> Iterator[NDAr
         yield users[start : start + max(1, size)]
 
 
-def _check(history: Interactions, targets: Interactions, reference: Interactions) -> None:
-    if (history.n_users, history.n_items) != (targets.n_users, targets.n_items):
-        raise DataError(
-            f"history has {history.n_users} users x {history.n_items} items, targets have "
-            f"{targets.n_users} x {targets.n_items}: expected the same users and items"
-        )
+def _check(history: Interactions, targets: Interactions, reference: Interactions, exclude: Interactions | None) -> None:
+    for name, told in (("history has", history), ("what is excluded has", history if exclude is None else exclude)):
+        if (told.n_users, told.n_items) != (targets.n_users, targets.n_items):
+            raise DataError(
+                f"{name} {told.n_users} users x {told.n_items} items, targets have "
+                f"{targets.n_users} x {targets.n_items}: expected the same users and items"
+            )
     if reference.n_items != targets.n_items:
         raise DataError(
             f"the reference has {reference.n_items} items, targets have {targets.n_items}: expected the same"

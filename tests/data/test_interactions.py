@@ -87,3 +87,10 @@ def test_keep_takes_what_is_marked(triples: Triples, data: st.DataObject) -> Non
     kept = x.keep(np.array(chosen, dtype=np.bool_))
     assert back(kept) == [row for row, is_chosen in zip(back(x), chosen, strict=True) if is_chosen]
     assert (kept.n_users, kept.n_items) == (x.n_users, x.n_items)
+
+
+@given(TRIPLES, TRIPLES)
+def test_join_puts_the_others_behind_those_of_the_user(one: Triples, other: Triples) -> None:
+    joined = make(one).join(make(other))
+    assert back(joined) == sorted(one + other, key=lambda t: t[0])
+    assert (joined.n_users, joined.n_items) == (7, 5)
