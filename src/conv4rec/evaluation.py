@@ -1,7 +1,7 @@
 """A predictor against held-out interactions: batches of users in, a report with intervals out."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal
@@ -12,20 +12,18 @@ from numpy.typing import NDArray
 from conv4rec.config import EvaluateConfig
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import DataError
-from conv4rec.metrics import bootstrap, calibration
 from conv4rec.metrics.batch import Array, Batch, Plan
-from conv4rec.metrics.catalogue import Catalogue, Exposure
+from conv4rec.metrics.bootstrap import interval
+from conv4rec.metrics.catalogue import Catalogue
 from conv4rec.metrics.denominators import notes
-from conv4rec.metrics.measures import Measured, Totals, curves, figures, measure
+from conv4rec.metrics.measures import measure
+from conv4rec.metrics.summary import Summary
 from conv4rec.predictions import Predictions, Predictor, users_per_batch
 from conv4rec.vocabulary import InteractionTypes
 
 Claim = Literal["consume", "rating"]
 Predict = Callable[[NDArray[np.intp], Interactions], Predictions]
 BOTH: frozenset[Claim] = frozenset(("consume", "rating"))
-CENTRED = ("coverage@", "gini@", "auc_like", "ece_")
-"""Metrics whose replicates lie beside their value: users drawn again are fewer, cover fewer items, and stray further
-from the diagonal; bins are coarser."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +71,10 @@ def evaluate(
 
     Metrics do not depend on the order of the users, nor on the batch size, but for rounding; a diversity that is
     estimated (many users in `reference`), and intervals, are drawn anew for another order. The same call gives the same
-    bits. Memory is `config.memory_mb`, of which half is for a batch of users (what it is predicted from and
-    measured by), a quarter for vectors of the items (diversity) and a quarter for lists by replicate (intervals of
-    coverage and gini); besides, at most 20 MiB + 100 bytes an item, and 16 bytes a user for indices. At least one user
-    is predicted at a time.
+    bits. Memory is `config.memory_mb`: a quarter for a batch of users, what it is predicted from and measured by, and
+    one each for figures of users who wait to be added up, for vectors of the items (diversity), and for lists by
+    replicate (intervals of coverage and gini); besides, at most 20 MiB + 100 bytes an item, and 16 bytes a user for
+    indices. At least one user is predicted at a time.
 
     Args:
         predictor: what is measured.
@@ -124,19 +122,17 @@ def evaluate_by_user(
     catalogue = Catalogue.of(counted, memory_mb=settings.memory_mb) if "consume" in claims else None
     plan = Plan(settings, types, catalogue, "rating" in claims)
     users = np.flatnonzero(np.diff(targets.indptr))
-    totals = _Totals(plan, targets.n_items)
-    measured: list[Measured] = []
+    summary = Summary(plan, targets.n_items)
     with ThreadPoolExecutor(_threads()) as pool:
         for some in _batches(users, targets.n_items, plan):
             known, asked = history.select(some), targets.select(some)
             taken = known if exclude is None else known.join(exclude.select(some))
             batch = Batch.of(predict(some, known), some, taken=taken, targets=asked, plan=plan)
-            waiting = [pool.submit(measure, part) for part in batch.parts(2 * _threads())]
-            totals.add(measured)  # of the batch before, meanwhile
-            measured = [future.result() for future in waiting]
-            del batch, waiting  # their memory is needed to predict
-    totals.add(measured)
-    return totals.report(n_users=len(users), targets=targets)
+            for measured in pool.map(measure, batch.parts(_threads())):  # in the order of the users
+                summary.add(measured)
+            del batch  # its memory is needed to predict
+    summary.settle()
+    return _report(summary, n_users=len(users), targets=targets)
 
 
 def _threads() -> int:
@@ -145,13 +141,12 @@ def _threads() -> int:
 
 
 def _batches(users: NDArray[np.intp], n_items: int, plan: Plan) -> Iterator[NDArray[np.intp]]:
-    """As many users at a time as fit half of the memory; the rest is for what is kept of the items."""
-    memory_mb = max(1, plan.config.memory_mb // 2)
-    n_types = 1  # types are asked of the targets only
-    bytes_kept = 8 * (200 + 12 * len(plan.ks) + 4 * plan.ks[-1] + plan.config.bootstrap)  # columns, lists, weights
-    size = min(users_per_batch(n_items, n_types, memory_mb=memory_mb), memory_mb * 2**20 // bytes_kept)
-    for start in range(0, len(users), max(1, size)):
-        yield users[start : start + max(1, size)]
+    """As many users at a time as fit a quarter of the memory."""
+    memory_mb = max(1, plan.config.memory_mb // 4)
+    fit = users_per_batch(n_items, 1, memory_mb=memory_mb)  # types are asked of the targets only
+    size = max(1, min(fit, memory_mb * 2**20 // plan.bytes_per_user))
+    for start in range(0, len(users), size):
+        yield users[start : start + size]
 
 
 def _check(history: Interactions, targets: Interactions, reference: Interactions, exclude: Interactions | None) -> None:
@@ -169,65 +164,23 @@ def _check(history: Interactions, targets: Interactions, reference: Interactions
         raise DataError("no targets to evaluate on: expected at least one held-out interaction")
 
 
-class _Totals:
-    """Running sums: all that is kept of the batches."""
-
-    def __init__(self, plan: Plan, n_items: int) -> None:
-        self.plan = plan
-        self.sums = bootstrap.Totals(plan.config.bootstrap)
-        self.weights = bootstrap.Weights(plan.config.bootstrap, plan.config.seed)
-        self.exposure = Exposure.of(plan.ks, n_items, plan.config)
-        self.totals: Totals = {}
-
-    def add(self, parts: Iterable[Measured]) -> None:
-        """Add the parts of a batch, in the order of the users."""
-        for measured in parts:
-            weights = self.weights.draw(len(measured.columns["interactions"]))
-            self.sums.add(measured.columns, weights)
-            if measured.top is not None:
-                self.exposure.add(measured.top, weights)
-            for name, values in measured.totals.items():
-                self.totals[name] = self.totals.get(name, 0) + values
-
-    def report(self, *, n_users: int, targets: Interactions) -> Report:
-        metrics, counts = self._metrics(), self._counts(n_users, targets)
-        replicates = self._replicates(metrics)
-        limits = {name: bootstrap.interval(found, self.plan.config.confidence) for name, found in replicates.items()}
-        return Report(
-            metrics,
-            counts,
-            tuple(notes(self.plan, counts, metrics, with_exposure_intervals=self.exposure.has_replicates)),
-            {name: limit for name, limit in limits.items() if limit is not None},
-            replicates,
-            curves(self.sums.plain, self.totals, self.plan),
-        )
-
-    def _metrics(self) -> dict[str, float]:
-        values = {name: float(value) for name, value in figures(self.sums.plain, self.plan).items()}
-        if self.plan.with_ratings:
-            disliked, liked = self.totals["fine_likes"]
-            values["auc_like"] = float(calibration.pooled_auc(liked, disliked))
-        if self.plan.catalogue is not None:
-            values |= self.exposure.metrics()
-        return {name: value for name, value in values.items() if not np.isnan(value)}
-
-    def _replicates(self, metrics: dict[str, float]) -> dict[str, Array]:
-        if not self.plan.config.bootstrap:
-            return {}
-        found = figures(self.sums.replicates, self.plan) | self.exposure.replicates()
-        return {name: _centred(name, found[name], value) for name, value in metrics.items() if name in found}
-
-    def _counts(self, n_users: int, targets: Interactions) -> dict[str, int]:
-        columns = {"users_ranked": "ranked", "rated_interactions": "rated", "users_who_like": "like_users"}
-        sizes = {
-            "users": n_users,
-            "users_without_targets": targets.n_users - n_users,
-            "interactions": len(targets),
-        }
-        return sizes | {name: int(self.sums.plain.get(column, 0)) for name, column in columns.items()}
-
-
-def _centred(name: str, replicates: Array, value: float) -> Array:
-    if not name.startswith(CENTRED) or np.isnan(replicates).all():
-        return replicates
-    return np.clip(replicates + (value - np.nanmedian(replicates)), 0.0, 1.0)
+def _report(summary: Summary, *, n_users: int, targets: Interactions) -> Report:
+    metrics = summary.metrics()
+    replicates = summary.replicates(metrics)
+    limits = {name: interval(found, summary.plan.config.confidence) for name, found in replicates.items()}
+    counts = {
+        "users": n_users,
+        "users_without_targets": targets.n_users - n_users,
+        "interactions": len(targets),
+        "users_ranked": summary.count("ranked"),
+        "rated_interactions": summary.count("rated"),
+        "users_who_like": summary.count("like_users"),
+    }
+    return Report(
+        metrics,
+        counts,
+        tuple(notes(summary.plan, counts, metrics, with_exposure_intervals=summary.with_exposure_intervals)),
+        {name: limit for name, limit in limits.items() if limit is not None},
+        replicates,
+        summary.curves(),
+    )

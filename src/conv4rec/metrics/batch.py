@@ -48,6 +48,11 @@ class Plan:
         """Lengths of lists, ascending."""
         return tuple(sorted(set(self.config.k)))
 
+    @property
+    def bytes_per_user(self) -> int:
+        """What is kept of a user while it waits to be added up, with its weights, about."""
+        return 8 * (200 + 12 * len(self.ks) + 4 * self.ks[-1] + self.config.bootstrap)
+
     @cached_property
     def like(self) -> float:
         """The lowest rating that counts as liked; NaN where nothing is rated."""

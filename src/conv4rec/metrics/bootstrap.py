@@ -13,6 +13,8 @@ from scipy.stats import poisson
 
 Array = NDArray[np.float64]
 Sums = Mapping[str, Array]
+PER_PRODUCT = 128
+"""Users whose sum is made in four bytes, before it is added in eight."""
 
 
 class Weights:
@@ -45,9 +47,12 @@ class Totals:
             self._plain[name] = self._plain.get(name, 0.0) + values.sum(axis=0, dtype=np.float64)
         if self.n_replicates:
             stacked = np.column_stack([np.asarray(values, dtype=np.float32) for values in columns.values()])
-            with np.errstate(invalid="ignore"):  # a user with an infinite loss, drawn zero times
-                sums = weights.T @ stacked
-            self._replicates = sums.astype(np.float64) if self._replicates is None else self._replicates + sums
+            if self._replicates is None:
+                self._replicates = np.zeros((self.n_replicates, stacked.shape[1]))
+            for start in range(0, len(stacked), PER_PRODUCT):
+                part = slice(start, start + PER_PRODUCT)
+                with np.errstate(invalid="ignore"):  # a user with an infinite loss, drawn zero times
+                    self._replicates += weights[part].T @ stacked[part]
 
     @property
     def plain(self) -> Sums:

@@ -128,7 +128,8 @@ class _Sketch:
         along = ((self.along @ basis) / lengths).astype(np.float32)
         rest = self.places
         rest /= lengths.astype(np.float32)
-        rest -= along @ (self.directions @ basis).T.astype(np.float32)
+        for part, direction in zip(along.T, (self.directions @ basis).T.astype(np.float32), strict=True):
+            rest -= part[:, None] * direction
         wanted = np.sqrt(np.maximum((counts > 0) - np.einsum("id,id->i", along, along), 0.0))
         found = np.sqrt(np.einsum("id,id->i", rest, rest))
         rest *= (wanted / np.where(found > 0, found, 1.0)).astype(np.float32)[:, None]
@@ -193,7 +194,8 @@ def gini(counts: NDArray[np.floating]) -> NDArray[np.float64]:
     ordered = np.sort(counts, axis=-1).astype(np.float64)
     total = ordered.sum(axis=-1)
     with np.errstate(invalid="ignore"):
-        return np.asarray(ordered @ (2 * np.arange(1, n + 1) - n - 1) / (n * np.where(total > 0, total, np.nan)))
+        spread = np.einsum("...i,i->...", ordered, 2.0 * np.arange(1, n + 1) - n - 1)
+        return np.asarray(spread / (n * np.where(total > 0, total, np.nan)))
 
 
 @dataclass

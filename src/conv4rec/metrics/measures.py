@@ -37,6 +37,10 @@ class Measured:
     totals: Totals
     top: NDArray[np.int32] | None
 
+    @property
+    def n_users(self) -> int:
+        return len(self.columns["interactions"])
+
 
 def measure(batch: Batch) -> Measured:
     """All families that the plan asks for."""
@@ -84,7 +88,7 @@ def consume_columns(batch: Batch) -> tuple[Columns, Totals]:
         "consume_predicted": mass * n_targets[:, None],
         "consume_observed": _histogram(targets.users, bins, None, mass.shape),
     }
-    return columns, {"consume_pairs": n_targets @ counts}
+    return columns, {"consume_pairs": (n_targets[:, None] * counts).sum(axis=0)}
 
 
 def consume_figures(sums: Sums) -> Columns:
