@@ -343,7 +343,7 @@ def test_scoring_keeps_to_its_memory_however_many_users(fitted: Conv4Rec, monkey
     monkeypatch.setattr(NetworkPredictor, "predict", measured)
     n_users, n_items, n_types = 100_000, 24, 5
     many = pl.DataFrame({"user_id": range(n_users), "item_id": ["i00"] * n_users})
-    engine = dataclasses.replace(fitted._engine, memory_mb=8)
+    engine = dataclasses.replace(fitted._answers.engine, memory_mb=8)
     names, histories = read_history(many, fitted.vocabulary)
     assert engine.rank(names, histories, Query(k=1, rank_by="enjoy")).height == n_users
     assert sum(sizes) == n_users

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conv4rec.data.interactions import Interactions
+from conv4rec.errors import QueryError
 from conv4rec.vocabulary import InteractionTypes
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
@@ -97,3 +98,15 @@ def default_like(types: InteractionTypes) -> float:
     """The lowest rating in the upper quarter of the scale: 4 of 1-5, 4 of 0.5-5 in halves, 8 of 0-10."""
     low, high = types.rating_values[[0, -1]]
     return float(types.rating_values[types.rating_values >= low + 0.75 * (high - low) - 1e-9][0])
+
+
+def choose_like(like: float | None, types: InteractionTypes) -> float:
+    """The lowest rating that counts as liked: the one given, or `default_like`; 0 where nothing is rated.
+
+    Raises QueryError for one above the scale, which no rating could reach.
+    """
+    if not types.n_levels:
+        return 0.0
+    if like is not None and not like <= types.rating_values[-1]:
+        raise QueryError(f"like = {like:g}: expected at most {types.rating_values[-1]:g}, the highest rating")
+    return default_like(types) if like is None else like

@@ -1,8 +1,8 @@
 """Queries to a predictor: ranked lists from histories, and the law of pairs, in batches of users."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import polars as pl
@@ -10,15 +10,30 @@ from numpy.typing import NDArray
 
 from conv4rec.data.frames import to_polars
 from conv4rec.data.interactions import Interactions
+from conv4rec.discovery import Discovery
+from conv4rec.diversity import check_diversity, diverse_top_k
 from conv4rec.errors import DataError, QueryError
+from conv4rec.filters import ListOfIds, Mask, chosen, tagged
 from conv4rec.ids import as_series
 from conv4rec.metrics.ranking import top_k
-from conv4rec.predictions import Predictor, default_like, users_per_batch
-from conv4rec.ranking import Scorer, choose_scorer
+from conv4rec.predictions import Floats, Predictor, choose_like, users_per_batch
+from conv4rec.ranking import Aim, Utility, choose_scorer, read_utility
 from conv4rec.tables import law_columns, with_titles
 from conv4rec.vocabulary import Vocabulary
 
-ListOfIds = Iterable[int | str] | pl.Series
+
+class Choices(TypedDict, total=False):
+    """What a caller may choose beside k; `Query` tells what each means and what holds where it is not given."""
+
+    rank_by: str
+    utility: Utility | None
+    exclude_seen: bool
+    candidates: ListOfIds | None
+    exclude: ListOfIds | None
+    tags: Iterable[str] | None
+    without_tags: Iterable[str] | None
+    diversity: float
+    like: float | None
 
 
 @dataclass(frozen=True)
@@ -26,17 +41,28 @@ class Query:
     """How items are ranked and which are allowed.
 
     Attributes:
-        k: length of the list; a user with fewer items left gets a shorter one.
-        rank_by: `consume`, `rating` or `enjoy`, see `conv4rec.ranking`.
+        k: length of the list, 1 to the size of the catalogue; a user with fewer items left gets a shorter one.
+        rank_by: `consume` (what they will take), `enjoy` (take and like), `rating` (rate highest), `discover` (like,
+            but not find alone), `utility` (worth most if taken), `gain` (that times p_consume), see `conv4rec.ranking`.
+        utility: what every rating value is worth, `{1: -2, ..., 5: 3}`; for `utility` and `gain`, and only for them.
         exclude_seen: leave out the items of the history.
         candidates: the only items allowed; None for all.
+        exclude: items that are not allowed.
+        tags: only items with any of these tags.
+        without_tags: only items with none of these tags.
+        diversity: 0 to 1, the weight of being unlike what is higher on the list, see `conv4rec.diversity`.
         like: the lowest rating that counts as liked; None for the upper quarter of the scale.
     """
 
     k: int = 10
     rank_by: str = "consume"
+    utility: Utility | None = None
     exclude_seen: bool = True
     candidates: ListOfIds | None = None
+    exclude: ListOfIds | None = None
+    tags: Iterable[str] | None = None
+    without_tags: Iterable[str] | None = None
+    diversity: float = 0.0
     like: float | None = None
 
 
@@ -47,30 +73,35 @@ class QueryEngine:
     Attributes:
         predictor: any predictor of these items and types.
         vocabulary: the ids.
-        items: side table of titles, or None.
+        items: side table of titles and tags, or None.
         memory_mb: limit on scoring memory, MiB.
+        known: the histories of the population, which `discover` is told by; None where the model has none.
+        vectors: gives (I, D) of length one, which diversity goes by; None where the model has none.
     """
 
     predictor: Predictor
     vocabulary: Vocabulary
     items: pl.DataFrame | None
     memory_mb: int
+    known: Interactions | None = None
+    vectors: Callable[[], Floats] | None = None
 
     def rank(self, names: pl.Series, histories: Interactions, query: Query) -> pl.DataFrame:
         """The best items of every row of `histories`, whose users are called `names`."""
-        scorer, like = self._scorer(query), self._like(query.like)
-        allowed = None if query.candidates is None else self.vocabulary.items.indices(listed(query.candidates))
+        self._check(query)
+        scorer = choose_scorer(query.rank_by, self.vocabulary.types.n_levels)
+        aim, allowed = self._aim(query), self._allowed(query)
         parts = []
         for users, batch in histories.batches(self._batch_size()):
             predictions = self.predictor.predict(batch)
-            scores = _masked(scorer(predictions, like), batch if query.exclude_seen else None, allowed)
-            rows, ranks, items = _places(top_k(scores, query.k))
+            scores = _masked(scorer(predictions, aim), batch if query.exclude_seen else None, allowed)
+            rows, ranks, items = _places(self._best(scores, query))
             columns = {
                 "user_id": names.gather(users[rows]),
                 "item_id": self.vocabulary.items.take(items),
                 "rank": ranks + 1,
                 "score": scores[rows, items],
-                **_series(law_columns(predictions, rows, items, like)),
+                **_series(law_columns(predictions, rows, items, aim.like)),
             }
             parts.append(pl.DataFrame(columns))
         return with_titles(pl.concat(parts), self.items)
@@ -81,7 +112,7 @@ class QueryEngine:
         users = self.vocabulary.users.indices(frame["user_id"])
         items = self.vocabulary.items.indices(frame["item_id"])
         distinct, rows = np.unique(users, return_inverse=True)
-        size, liked, parts = self._batch_size(), self._like(like), []
+        size, liked, parts = self._batch_size(), choose_like(like, self.vocabulary.types), []
         for start in range(0, len(distinct), size):
             at = np.flatnonzero((rows >= start) & (rows < start + size))
             predictions = self.predictor.predict(histories.select(distinct[start : start + size]))
@@ -90,31 +121,53 @@ class QueryEngine:
         table = pl.concat(parts).sort("_place").drop("_place") if parts else frame.select("user_id", "item_id")
         return with_titles(table, self.items)
 
-    def _scorer(self, query: Query) -> Scorer:
-        n_items = len(self.vocabulary.items)
-        if isinstance(query.k, bool) or not isinstance(query.k, int) or not 1 <= query.k <= n_items:
-            raise QueryError(f"k = {query.k!r}: expected 1 to {n_items}, the number of items")
-        return choose_scorer(query.rank_by, self.vocabulary.types.n_levels)
+    def _check(self, query: Query) -> None:
+        check_k(query.k, len(self.vocabulary.items), "items")
+        check_diversity(query.diversity)
+        if query.diversity and self.vectors is None:
+            raise QueryError(f"diversity = {query.diversity:g}: this model has no embeddings to tell items apart by")
 
-    def _like(self, like: float | None) -> float:
+    def _aim(self, query: Query) -> Aim:
         types = self.vocabulary.types
-        if not types.n_levels:
-            return 0.0
-        if like is not None and not like <= types.rating_values[-1]:
-            raise QueryError(f"like = {like:g}: expected at most {types.rating_values[-1]:g}, the highest rating")
-        return default_like(types) if like is None else like
+        like = choose_like(query.like, types)
+        worth = read_utility(query.utility, query.rank_by, types)
+        if query.rank_by != "discover":
+            return Aim(like, worth)
+        if self.known is None:
+            raise QueryError(
+                "rank_by 'discover' needs to know how many ratings an item has: this model was saved without histories"
+            )
+        return Aim(like, worth, Discovery.of(self.known, types, like))
+
+    def _allowed(self, query: Query) -> Mask | None:
+        """(I,) the items that pass the filters; None where there are none. QueryError where no item does."""
+        filters = [] if query.candidates is None else [chosen(query.candidates, self.vocabulary)]
+        if query.exclude is not None:
+            filters.append(~chosen(query.exclude, self.vocabulary))
+        if query.tags is not None:
+            filters.append(tagged(query.tags, self.vocabulary, self.items))
+        if query.without_tags is not None:
+            filters.append(~tagged(query.without_tags, self.vocabulary, self.items))
+        if not filters:
+            return None
+        allowed: Mask = np.logical_and.reduce(filters)
+        if not allowed.any():
+            raise QueryError("no item is left: candidates, exclude, tags and without_tags together allow none")
+        return allowed
+
+    def _best(self, scores: Floats, query: Query) -> NDArray[np.int32]:
+        if self.vectors is None or not query.diversity:
+            return top_k(scores, query.k)
+        return diverse_top_k(scores, self.vectors(), query.k, query.diversity)
 
     def _batch_size(self) -> int:
         return users_per_batch(len(self.vocabulary.items), self.vocabulary.types.n_types, memory_mb=self.memory_mb)
 
 
-def listed(ids: ListOfIds) -> list[Any] | pl.Series:
-    """Ids as a list or a column; a single id, which would be read letter by letter, raises QueryError."""
-    if isinstance(ids, pl.Series):
-        return ids
-    if isinstance(ids, int | str):
-        raise QueryError(f"expected a list of ids, got the single id {ids!r}; write [{ids!r}]")
-    return list(ids)
+def check_k(k: int, most: int, what: str) -> None:
+    """QueryError for a length of list that is no whole number from 1 to the number of what is listed."""
+    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= most:
+        raise QueryError(f"k = {k!r}: expected 1 to {most}, the number of {what}")
 
 
 def _pairs_frame(pairs: Any) -> pl.DataFrame:
@@ -129,10 +182,10 @@ def _pairs_frame(pairs: Any) -> pl.DataFrame:
     return frame
 
 
-def _masked(scores: NDArray[Any], seen: Interactions | None, allowed: NDArray[np.int32] | None) -> NDArray[Any]:
-    masked = np.full_like(scores, -np.inf) if allowed is not None else scores.copy()
+def _masked(scores: Floats, seen: Interactions | None, allowed: Mask | None) -> Floats:
+    masked = scores.copy()
     if allowed is not None:
-        masked[:, allowed] = scores[:, allowed]
+        masked[:, ~allowed] = -np.inf
     if seen is not None:
         masked[seen.users, seen.items] = -np.inf
     return masked

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import polars as pl
@@ -17,14 +17,19 @@ from conv4rec.data.sources import load_ratings
 from conv4rec.data.split import HoldOut, Split, split
 from conv4rec.errors import DataError, ModelFileError, NotFittedError, QueryError
 from conv4rec.evaluation import Report, evaluate
+from conv4rec.filters import ListOfIds, listed
 from conv4rec.history import History, read_history
 from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor
 from conv4rec.model.statistics import Statistics
 from conv4rec.model_file import Origin, SavedModel, load_model, save_model
-from conv4rec.queries import ListOfIds, Query, QueryEngine, listed
+from conv4rec.queries import Choices, Query
 from conv4rec.tables import with_titles
 from conv4rec.training import Listener, TrainingResult, Validation, choose_device, train
+from conv4rec.verbs.answers import Answers
+from conv4rec.verbs.profile import Profile
+from conv4rec.verbs.tables import history_table
+from conv4rec.verbs.type_map import TypeMap
 from conv4rec.vocabulary import Vocabulary
 
 
@@ -58,6 +63,7 @@ class Conv4Rec:
         self.config = make_config(sections) if config is None else config
         self._training: TrainingResult | None = None
         self._state: _Fitted | None = None
+        self._kept: Answers | None = None
 
     def fit(
         self, ratings: Any, *, listener: Listener | None = None, checkpoint: Path | None = None, resume: bool = False
@@ -106,69 +112,93 @@ class Conv4Rec:
         asked = Validation.of(held_out, state.vocabulary)
         return evaluate(state.predictor, asked.history, asked.targets, self.config.evaluate, exclude=asked.excluded)
 
-    def recommend(
-        self,
-        user_ids: ListOfIds,
-        k: int = 10,
-        *,
-        rank_by: str = "consume",
-        exclude_seen: bool = True,
-        candidates: ListOfIds | None = None,
-        like: float | None = None,
-    ) -> pl.DataFrame:
+    def recommend(self, user_ids: ListOfIds, k: int = 10, **choices: Unpack[Choices]) -> pl.DataFrame:
         """The k best items of known users, with their probabilities.
 
         Args:
             user_ids: users that were in the training data; others raise UnknownIdError.
-            k: length of the list, 1 to the size of the catalogue; a user with fewer items left gets a shorter one.
-            rank_by: `consume` (what they will take), `rating` (what they would rate highest), `enjoy` (both).
-            exclude_seen: leave out the items of the history.
-            candidates: the only items allowed; None for all.
-            like: the lowest rating that counts as liked; None for the upper quarter of the scale.
+            k: length of the list; a user with fewer items left gets a shorter one.
+            choices: `rank_by`, `utility`, `exclude_seen`, `candidates`, `exclude`, `tags`, `without_tags`, `diversity`
+                and `like`, as `conv4rec.queries.Query` explains them. By default what the user will take next.
 
         Returns:
             `user_id, item_id, rank, score, p_consume, p_rating_<value>..., expected_rating, p_like` and `title` where
             known. p_consume is the probability that the next interaction is with the item, out of all items.
+
+        Raises:
+            QueryError: a choice that does not exist, contradicts another, or leaves no item.
         """
         users = self.vocabulary.users.indices(listed(user_ids))
         names = self.vocabulary.users.take(users)
-        query = Query(k=k, rank_by=rank_by, exclude_seen=exclude_seen, candidates=candidates, like=like)
-        return self._engine.rank(names, self._known_histories().select(users), query)
+        return self._answers.engine.rank(names, self._known_histories().select(users), Query(k=k, **choices))
 
-    def recommend_for(
-        self,
-        history: History,
-        k: int = 10,
-        *,
-        rank_by: str = "consume",
-        exclude_seen: bool = True,
-        candidates: ListOfIds | None = None,
-        like: float | None = None,
-    ) -> pl.DataFrame:
+    def recommend_for(self, history: History, k: int = 10, **choices: Unpack[Choices]) -> pl.DataFrame:
         """The k best items for somebody the model has never seen, from a history given here.
 
         Args:
             history: `{item_id: rating}` (None: not rated), a list of item ids, or a table with `item_id` and, where
                 known, `rating`, `type`, and `user_id` for several users at once.
-            k: length of the list; this and all below as in `recommend`.
-            rank_by: `consume`, `rating` or `enjoy`.
-            exclude_seen: leave out the items of the history.
-            candidates: the only items allowed; None for all.
-            like: the lowest rating that counts as liked.
+            k: length of the list; this and the choices as in `recommend`.
+            choices: as in `recommend`.
 
         Raises:
             QueryError: none of the items is known. Where only some are not, an UnknownItemsWarning names them.
         """
         names, interactions = read_history(history, self.vocabulary)
-        query = Query(k=k, rank_by=rank_by, exclude_seen=exclude_seen, candidates=candidates, like=like)
-        return self._engine.rank(names, interactions, query)
+        return self._answers.engine.rank(names, interactions, Query(k=k, **choices))
 
     def predict(self, pairs: Any, *, like: float | None = None) -> pl.DataFrame:
         """The law of pairs of a known user and a known item, a row each, in the order given.
 
         `pairs` is a table with `user_id` and `item_id`, or an iterable of such pairs.
         """
-        return self._engine.predict(pairs, self._known_histories(), like)
+        return self._answers.engine.predict(pairs, self._known_histories(), like)
+
+    def explain(
+        self, user_id: int | str, item_ids: ListOfIds, k: int = 10, *, by: str = "consume", like: float | None = None
+    ) -> pl.DataFrame:
+        """Which items of a known user's history moved what is claimed of `item_ids`, and by how much.
+
+        Every item of the history is left out in turn and the rest encoded anew. Per item asked about, a row for the
+        whole history against none (`left_out` all), then the k items that moved the claim most, either way, by `by`:
+        `consume`, `rating` or `like`.
+
+        Returns:
+            `user_id, item_id, left_out, rank, history_item_id`; for p_consume, expected_rating and p_like the claim,
+            the claim `_without`, and the effect (`effect_consume`, in nats: log p less log p without; `effect_rating`;
+            `effect_like`); `interactions` and `rating` of the history item, and titles.
+        """
+        return self._answers.explain(self._mine(user_id), item_ids, k, by=by, like=like, name=user_id)
+
+    def explain_for(
+        self, history: History, item_ids: ListOfIds, k: int = 10, *, by: str = "consume", like: float | None = None
+    ) -> pl.DataFrame:
+        """As `explain`, for somebody with the history given here, as in `recommend_for`; of one user."""
+        return self._answers.explain(self._given(history), item_ids, k, by=by, like=like)
+
+    def profile(self, user_id: int | str, *, like: float | None = None) -> Profile:
+        """What the model knows of a known user; needs a model with histories, to compare with."""
+        return self._answers.profile(self._mine(user_id), like, name=user_id)
+
+    def profile_for(self, history: History, *, like: float | None = None) -> Profile:
+        """As `profile`, for somebody with the history given here, as in `recommend_for`; of one user."""
+        return self._answers.profile(self._given(history), like)
+
+    def similar_items(self, item_id: int | str, k: int = 10) -> pl.DataFrame:
+        """The k items nearest to an item: `item_id, rank, similarity` (cosine of embeddings) and `title`."""
+        return self._answers.similar_items(item_id, k)
+
+    def similar_users(self, user_id: int | str, k: int = 10) -> pl.DataFrame:
+        """The k users nearest to a known one: `user_id, rank, similarity, n_interactions, n_shared` (items of both)."""
+        return self._answers.similar_users(self._mine(user_id), k, name=user_id)
+
+    def similar_users_for(self, history: History, k: int = 10) -> pl.DataFrame:
+        """As `similar_users`, for somebody with the history given here, as in `recommend_for`; of one user."""
+        return self._answers.similar_users(self._given(history), k)
+
+    def interaction_types(self) -> TypeMap:
+        """The learned 1x1 convolutions as a map: which interaction types the model treats alike, what channels mean."""
+        return self._answers.interaction_types()
 
     def save(self, path: str | Path, *, histories: bool = True) -> Path:
         """Write the model to one file, whole or not at all.
@@ -226,15 +256,8 @@ class Conv4Rec:
 
     def history_of(self, user_id: int | str) -> pl.DataFrame:
         """What the model knows of a user: `item_id`, `rating`, `type`, null where not known, and `title`."""
-        state = self._fitted
-        mine = self._known_histories().select(state.vocabulary.users.indices([user_id]))
-        kinds = [state.vocabulary.types.channels[channel] for channel in mine.channels]
-        columns = {
-            "item_id": state.vocabulary.items.take(mine.items),
-            "rating": pl.Series([kind.rating for kind in kinds], dtype=pl.Float64),
-            "type": pl.Series([kind.name for kind in kinds], dtype=pl.String),
-        }
-        return with_titles(pl.DataFrame(columns), state.items)
+        mine = self._known_histories().select(self.vocabulary.users.indices([user_id]))
+        return with_titles(history_table(mine, self.vocabulary), self.items)
 
     def history_counts(self) -> NDArray[np.int64]:
         """(n_users,) the number of interactions of every user in the order of `vocabulary.users`."""
@@ -247,9 +270,14 @@ class Conv4Rec:
         return self._state
 
     @property
-    def _engine(self) -> QueryEngine:
+    def _answers(self) -> Answers:
+        """What answers questions, kept for as long as the model is the same."""
         state = self._fitted
-        return QueryEngine(state.predictor, state.vocabulary, state.items, self.config.evaluate.memory_mb)
+        if self._kept is None or self._kept.network is not state.network:
+            memory_mb = self.config.evaluate.memory_mb
+            facts = (state.vocabulary, state.items, state.histories)
+            self._kept = Answers(state.network, state.predictor, *facts, memory_mb)
+        return self._kept
 
     def _new_network(self, statistics: Statistics) -> Network:
         with torch.random.fork_rng([]):
@@ -261,6 +289,20 @@ class Conv4Rec:
         if histories is None:
             raise QueryError("this model was saved without histories: use recommend_for with the user's history")
         return histories
+
+    def _mine(self, user_id: int | str) -> Interactions:
+        """The history of one known user."""
+        mine = self._known_histories().select(self.vocabulary.users.indices([user_id]))
+        if not len(mine):
+            raise QueryError(f"user {user_id!r} has no history: nothing is known to answer from")
+        return mine
+
+    def _given(self, history: History) -> Interactions:
+        """The history of one user, given with the question."""
+        names, interactions = read_history(history, self.vocabulary)
+        if len(names) != 1 or not len(interactions):
+            raise QueryError(f"the history is of {len(names)} users: expected one, with items that the model knows")
+        return interactions
 
 
 def _vocabulary(known: Ratings) -> Vocabulary:

@@ -1,0 +1,75 @@
+"""Where items and users lie in the consumption bottleneck, and who is near whom."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from conv4rec.data.interactions import Interactions
+from conv4rec.metrics.ranking import Indices, top_k
+from conv4rec.model.batch import Batch
+from conv4rec.model.network import Network
+from conv4rec.predictions import Floats
+
+PER_BATCH = 100_000
+"""Interactions encoded at a time."""
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """The embeddings of a network: what it has learned of each item, and the bottleneck (D,) of a user."""
+
+    network: Network
+
+    @cached_property
+    def items(self) -> Floats:
+        """(I, 2 D) of length one: what an item takes from the bottleneck, and what it adds to it, side by side.
+
+        It adds by the mean of the interaction types. Both are measured from the mean of all items, because what all
+        have in common says nothing of likeness. Source: ours; of the ten nearest items of ML-100K more share a tag than
+        by either alone.
+        """
+        path = self.network.consumption
+        taken, types = _array(path.decoder), _array(path.convolution).mean(axis=0)  # (I, D), (C,)
+        table = _array(path.encoder.table).reshape(len(taken), len(types), -1)  # (I, C, D)
+        added = np.einsum("icd,c->id", table, types)
+        return unit(np.concatenate([_centred(taken), _centred(added)], axis=1))
+
+    @torch.inference_mode()
+    def users(self, histories: Interactions) -> Floats:
+        """(B, D) the bottleneck of every row of `histories`."""
+        self.network.eval()
+        path = self.network.consumption
+        most = max(1, int(histories.counts.max(initial=1)))
+        parts = [
+            path.encode(Batch.of(batch, path.decoder.device)).float().cpu().numpy()
+            for _, batch in histories.batches(max(1, PER_BATCH // most))
+        ]
+        return np.concatenate(parts)
+
+
+def _centred(vectors: Floats) -> Floats:
+    return unit(vectors - vectors.mean(axis=0))
+
+
+def _array(tensor: torch.Tensor) -> Floats:
+    values: Floats = tensor.detach().float().cpu().numpy()
+    return values
+
+
+def unit(vectors: Floats) -> Floats:
+    """(N, D) brought to length one; a zero vector stays."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(length > 0, length, 1.0).astype(vectors.dtype))
+
+
+def nearest(query: Floats, vectors: Floats, k: int, *, without: int | None = None) -> tuple[Indices, Floats]:
+    """The k rows of (N, D) most like (D,), all of length one, best first, and their cosines; `without` is left out."""
+    cosines = vectors @ query
+    scores = cosines.copy()
+    if without is not None:
+        scores[without] = -np.inf
+    found = top_k(scores[None, :], k)[0]
+    found = found[found >= 0]
+    return found, cosines[found]
