@@ -42,7 +42,9 @@ LEVELS = {
     "verbs": 8,
     "recommender": 9,
     "compare": 10,
+    "client": 11,
     "report": 11,
+    "service": 11,
     "cli": 12,
 }
 

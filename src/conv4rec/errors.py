@@ -50,6 +50,29 @@ class SaveError(Conv4RecError, OSError):
         return str(self.args[0])
 
 
+class StoreError(Conv4RecError, OSError):
+    """The database of the service, which cannot be read or written at the moment."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class ServiceError(Conv4RecError, RuntimeError):
+    """What a service answered to its client, where that is no success.
+
+    Attributes:
+        status: of HTTP; None: there was no answer.
+        field: the part of the request that is at fault, None where it is no part.
+        request_id: what the logs of the service call the request, None where it gave none.
+    """
+
+    def __init__(
+        self, reason: str, *, status: int | None = None, field: str | None = None, request_id: str | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.status, self.field, self.request_id = status, field, request_id
+
+
 class MissingExtraError(Conv4RecError, ImportError):
     """A feature whose optional dependency is not installed."""
 

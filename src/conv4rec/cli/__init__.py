@@ -7,7 +7,25 @@ from typing import Annotated
 import typer
 
 from conv4rec._version import __version__
-from conv4rec.cli import compare, config, data, demo, doctor, evaluate, ictr, predict, recommend, report, train, tune
+from conv4rec.cli import (
+    compare,
+    config,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    explain,
+    ictr,
+    predict,
+    profile,
+    recommend,
+    report,
+    serve,
+    similar,
+    train,
+    tune,
+    types,
+)
 from conv4rec.errors import Conv4RecError
 
 app = typer.Typer(
@@ -24,8 +42,14 @@ app.command("tune")(tune.tune)
 app.command("report")(report.report)
 app.command("recommend")(recommend.recommend)
 app.command("predict")(predict.predict)
+app.command("explain")(explain.explain)
+app.command("profile")(profile.profile)
+app.command("similar")(similar.similar)
+app.command("types")(types.types)
 app.add_typer(data.app, name="data")
 app.command("ictr")(ictr.ictr)
+app.command("serve")(serve.serve)
+app.command("key")(serve.key)
 app.command("config")(config.config)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)

@@ -1,0 +1,236 @@
+"""What is answered: the bodies of successes, as the OpenAPI document shows them."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Answer(BaseModel):
+    """A body, or a part of one."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class Law(BaseModel):
+    """What the model says of a user and an item."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "description": "More: `p_rating_<value>` for every rating value, `p_type_<name>` for types."
+        },
+    )
+
+    user_id: int | str
+    item_id: int | str
+    p_consume: float
+    expected_rating: float | None = None
+    p_like: float | None = None
+    title: str | None = None
+
+
+class Place(Law):
+    """An item of a list."""
+
+    rank: int
+    score: float
+
+
+class Lists(Answer):
+    """Lists, one after the other."""
+
+    model: str
+    """The model that answered."""
+    recommendations: list[Place]
+    """In the order of the users, then of the ranks."""
+    unknown_items: int
+    """Interactions of histories that were left out, because the model does not know their items or types."""
+    list_ids: list[str] | None
+    """For lists that were recorded as shown: their ids, in the order of the users."""
+
+
+class Predictions(Answer):
+    """Laws of pairs."""
+
+    model: str
+    predictions: list[Law]
+    """In the order of the pairs; for histories, in the order of these, then of the items."""
+    unknown_items: int
+
+
+class Explanations(Answer):
+    """Reasons."""
+
+    model: str
+    explanations: list[dict[str, Any]]
+    """Rows as those of `conv4rec explain --json`."""
+    unknown_items: int
+
+
+class Profiles(Answer):
+    """What the model knows of people."""
+
+    model: str
+    profiles: list[dict[str, Any]]
+    """As those of `conv4rec profile --json`, in the order of the users."""
+    unknown_items: int
+
+
+class SimilarItem(BaseModel):
+    """An item like another."""
+
+    model_config = ConfigDict(extra="allow")
+
+    item_id: int | str
+    rank: int
+    similarity: float
+
+
+class SimilarItems(Answer):
+    """Items like one."""
+
+    model: str
+    item_id: int | str
+    similar: list[SimilarItem]
+
+
+class Neighbour(BaseModel):
+    """A user like another."""
+
+    model_config = ConfigDict(extra="allow")
+
+    user_id: int | str
+    rank: int
+    similarity: float
+
+
+class Neighbours(Answer):
+    """Users like each of those asked about."""
+
+    model: str
+    similar: list[list[Neighbour]]
+    """In the order of the users or histories. Erased users are left out, so that ranks may have gaps."""
+    unknown_items: int
+
+
+class Types(BaseModel):
+    """What the model makes of interaction types."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str
+
+
+class Past(Answer):
+    """An interaction of a known user."""
+
+    item_id: int | str
+    rating: float | None
+    type: str | None
+    title: str | None
+    source: str
+    """`model`: known when it was trained; `feedback`: since."""
+    timestamp: int | None
+    """Seconds since 1970; null for what the model knew, which keeps no times."""
+
+
+class History(Answer):
+    """What is known of a user."""
+
+    model: str
+    user_id: int | str
+    history: list[Past]
+
+
+class Stored(Answer):
+    """What became of events."""
+
+    stored: int
+    """Events that are in the store now and were not before."""
+    known: int
+    """Events that had been stored before, under the same keys."""
+
+
+class Gone(Answer):
+    """What was deleted of a user."""
+
+    events: int
+    shown: int
+    in_model: bool
+    """Whether the model still holds the user's history from its training, which is not used again."""
+
+
+class ModelAbout(Answer):
+    """A model file."""
+
+    name: str
+    active: bool
+    bytes: int
+    modified: int
+    """Seconds since 1970."""
+
+
+class Switch(Answer):
+    """A change of the model that answers."""
+
+    model: str
+    timestamp: int
+
+
+class Models(Answer):
+    """The models that can be served."""
+
+    active: str
+    data: str
+    """What the active model was trained on."""
+    items: int
+    users: int
+    validation: dict[str, float]
+    """Its figures at training."""
+    models: list[ModelAbout]
+    switches: list[Switch]
+    """The newest first."""
+
+
+class Switched(Answer):
+    """The model that answers now, and the one before."""
+
+    active: str
+    before: str
+
+
+class Rate(BaseModel):
+    """iCTR of the lists of a model and an order."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str
+    rank_by: str
+    within: float
+    shown: int
+    taken: int
+    ictr: float
+    low: float | None
+    high: float | None
+    unfinished: int
+
+
+class Rates(Answer):
+    """iCTR(d): the share of shown lists of which the user took an item within d seconds."""
+
+    rows: list[Rate]
+
+
+class Live(Answer):
+    """The process runs."""
+
+    live: bool
+
+
+class Ready(Answer):
+    """Whether requests can be answered."""
+
+    ready: bool
+    model: str
+    store: str
+    """`ok`, or why the store cannot be used."""

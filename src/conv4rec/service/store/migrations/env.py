@@ -1,0 +1,7 @@
+"""What Alembic runs: the migrations, on the connection that `database.migrate` hands over."""
+
+from alembic import context
+
+context.configure(connection=context.config.attributes["connection"])
+with context.begin_transaction():
+    context.run_migrations()
