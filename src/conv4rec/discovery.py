@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from conv4rec.data.interactions import Interactions
 from conv4rec.predictions import Floats
 from conv4rec.vocabulary import InteractionTypes
 
@@ -34,19 +33,16 @@ class Discovery:
     horizon: float
 
     @classmethod
-    def of(cls, histories: Interactions, types: InteractionTypes, like: float) -> "Discovery":
-        """Count the histories, in time linear in their number.
+    def of(cls, counts: NDArray[np.int64], types: InteractionTypes, like: float, horizon: float) -> "Discovery":
+        """From (I, K), how often every item was met with every interaction type.
 
         The pseudo-count is that of the beta law of like rates over items with the correlation rho of two ratings of one
         item, by analysis of variance: s = (1 - rho) / rho. Where items do not differ it is very large.
         """
-        rating = types.channel_ratings[histories.channels]  # NaN: not rated
-        rated, liked = ~np.isnan(rating), rating >= like
-        n = np.bincount(histories.items[rated], minlength=histories.n_items).astype(np.float64)
-        k = np.bincount(histories.items[liked], minlength=histories.n_items).astype(np.float64)
+        n = counts[:, ~np.isnan(types.channel_ratings)].sum(axis=1).astype(np.float64)
+        k = counts[:, types.channel_ratings >= like].sum(axis=1).astype(np.float64)
         rho = _correlation(n, k)
-        share = float(k.sum() / max(n.sum(), 1.0))
-        return cls(n / (n + (1 - rho) / rho), share, float(np.median(histories.counts)))
+        return cls(n / (n + (1 - rho) / rho), float(k.sum() / max(n.sum(), 1.0)), horizon)
 
     def score(self, log_p_consume: Floats, p_like: Floats) -> Floats:
         """(B, I) log p_consume and p_like to scores, probabilities."""

@@ -64,12 +64,11 @@ def unit(vectors: Floats) -> Floats:
     return np.asarray(vectors / np.where(length > 0, length, 1.0).astype(vectors.dtype))
 
 
-def nearest(query: Floats, vectors: Floats, k: int, *, without: int | None = None) -> tuple[Indices, Floats]:
-    """The k rows of (N, D) most like (D,), all of length one, best first, and their cosines; `without` is left out."""
-    cosines = vectors @ query
-    scores = cosines.copy()
+def highest(scores: Floats, k: int, *, without: int | None = None) -> tuple[Indices, Floats]:
+    """The places of the k highest of (N,) scores, best first, and their scores; the place `without` is left out."""
+    left = scores.copy()
     if without is not None:
-        scores[without] = -np.inf
-    found = top_k(scores[None, :], k)[0]
+        left[without] = -np.inf
+    found = top_k(left[None, :], k)[0]
     found = found[found >= 0]
-    return found, cosines[found]
+    return found, scores[found]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypedDict
 
 import numpy as np
@@ -131,13 +132,23 @@ class QueryEngine:
         types = self.vocabulary.types
         like = choose_like(query.like, types)
         worth = read_utility(query.utility, query.rank_by, types)
-        if query.rank_by != "discover":
-            return Aim(like, worth)
-        if self.known is None:
+        return Aim(like, worth, self._discovery(like) if query.rank_by == "discover" else None)
+
+    def _discovery(self, like: float) -> Discovery:
+        counts, horizon = self._evidence
+        return Discovery.of(counts, self.vocabulary.types, like, horizon)
+
+    @cached_property
+    def _evidence(self) -> tuple[NDArray[np.int64], float]:
+        """(I, K) how often every item was met with every interaction type, and the median length of a history."""
+        known, n_channels = self.known, self.vocabulary.types.n_channels
+        if known is None:
             raise QueryError(
                 "rank_by 'discover' needs to know how many ratings an item has: this model was saved without histories"
             )
-        return Aim(like, worth, Discovery.of(self.known, types, like))
+        cells = known.items.astype(np.int64) * n_channels + known.channels
+        counts = np.bincount(cells, minlength=known.n_items * n_channels)
+        return counts.reshape(known.n_items, n_channels), float(np.median(known.counts))
 
     def _allowed(self, query: Query) -> Mask | None:
         """(I,) the items that pass the filters; None where there are none. QueryError where no item does."""

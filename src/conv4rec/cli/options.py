@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from conv4rec.compare.jobs import Limits
     from conv4rec.config import Config
     from conv4rec.ids import Ids
+    from conv4rec.recommender import Conv4Rec
 
 Source = Annotated[str, typer.Option("--data", help="A named data set (see `conv4rec data list`) or a path.")]
 TestSource = Annotated[str | None, typer.Option("--test", help="A given test part, instead of a split of --data.")]
@@ -32,6 +33,12 @@ Params = Annotated[
     list[str] | None,
     typer.Option("--params", help="Hyper-parameters: MODEL=FILE, or a file or JSON with a table a model."),
 ]
+User = Annotated[str | None, typer.Option("--user", "-u", help="A known user.")]
+History = Annotated[
+    list[str] | None, typer.Option("--history", help="ITEM=RATING, or ITEM, of a new user; may be repeated.")
+]
+Like = Annotated[float | None, typer.Option("--like", help="The lowest rating that counts as liked.")]
+K = Annotated[int, typer.Option("-k", help="Length of the list.")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to this .parquet, .csv or .jsonl file.")]
 
 
@@ -72,3 +79,42 @@ def parse_ids(texts: list[str], ids: "Ids") -> list[Any]:
         if not text.lstrip("-").isdecimal():
             raise QueryError(f"{ids.kind} {text!r}: the {ids.kind} ids of this model are integers")
     return [int(text) for text in texts]
+
+
+def parse_history(texts: list[str], fitted: "Conv4Rec") -> dict[int | str, float | None]:
+    """The history of somebody new from ITEM=RATING and ITEM; QueryError for a rating that is no number."""
+    pairs = [_parse_event(text) for text in texts]
+    items = parse_ids([item for item, _ in pairs], fitted.vocabulary.items)
+    return dict(zip(items, (rating for _, rating in pairs), strict=True))
+
+
+def parse_numbers(texts: list[str], option: str) -> dict[float, float]:
+    """NUMBER=NUMBER pairs; QueryError for anything else."""
+    try:
+        return {float(key): float(value) for key, _, value in (text.partition("=") for text in texts)}
+    except ValueError:
+        raise QueryError(f"{option} {' '.join(texts)}: expected RATING=NUMBER, such as 5=3") from None
+
+
+def ask(
+    fitted: "Conv4Rec", command: str, user: str | None, history: list[str] | None
+) -> tuple[str, int | str | dict[int | str, float | None]]:
+    """Whom a question is about: the ending of the verb's name, and the known user or the history it is given.
+
+    Raises QueryError unless exactly one of --user and --history was given.
+    """
+    if (user is None) == (not history):
+        raise QueryError(f"{command}: expected either --user or --history")
+    if user is not None:
+        return "", parse_ids([user], fitted.vocabulary.users)[0]
+    return "_for", parse_history(given(history), fitted)
+
+
+def _parse_event(text: str) -> tuple[str, float | None]:
+    item, equals, rating = text.rpartition("=")
+    if not equals:
+        return text, None
+    try:
+        return item, float(rating)
+    except ValueError:
+        raise QueryError(f"--history {text!r}: rating {rating!r} is not a number; expected ITEM=RATING") from None

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from conv4rec.data.download import Progress
 
 WRITERS = {".parquet": "write_parquet", ".csv": "write_csv", ".jsonl": "write_ndjson"}
+WRAPPED = ("title", "item", "left out", "examples")
+"""Columns of text that may take several lines of a table."""
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -48,12 +50,27 @@ def print_table(frame: "pl.DataFrame") -> None:
     shown = [name for name in frame.columns if name not in hidden and not name.startswith("p_rating_")]
     if "title" in frame.columns:
         shown.insert(2, "title")
+    print_rows(frame.select(shown))
+
+
+def print_rows(frame: "pl.DataFrame") -> None:
+    """All rows and columns for people; only titles and lists of them wrap."""
     table = Table(box=None, pad_edge=False)
-    for name in shown:
-        table.add_column(name, no_wrap=name != "title")
-    for row in frame.select(shown).iter_rows():
-        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row))
+    for name in frame.columns:
+        table.add_column(name, no_wrap=name not in WRAPPED)
+    for row in frame.iter_rows():
+        table.add_row(*map(_cell, row))
     Console().print(table)
+
+
+def _cell(value: object) -> str:
+    from rich.markup import escape
+
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return escape(", ".join(map(str, value)) if isinstance(value, list) else str(value))
 
 
 def check_suffix(path: Path | None) -> None:

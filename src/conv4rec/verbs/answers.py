@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from conv4rec.data.interactions import Interactions
-from conv4rec.embeddings import Embeddings, nearest
+from conv4rec.embeddings import Embeddings, highest
 from conv4rec.errors import QueryError
 from conv4rec.filters import ListOfIds, listed
 from conv4rec.metrics.ranking import Indices
@@ -36,6 +36,8 @@ from conv4rec.vocabulary import Vocabulary
 
 NEIGHBOURS = 10
 """Nearest users in a profile."""
+FEW = 5.0
+"""Pseudo-count with which the likeness of an item is drawn to 0. Source: ours; see docs/verbs.md."""
 
 
 @dataclass(frozen=True)
@@ -126,11 +128,19 @@ class Answers:
         )
 
     def similar_items(self, item_id: int | str, k: int) -> pl.DataFrame:
-        """The k items nearest to an item: `item_id, rank, similarity` (cosine) and `title`."""
+        """The k items most like an item: `item_id, rank, similarity`, `title`, and `n_interactions` where known.
+
+        Similarity is the cosine of the embeddings, drawn to 0 where an item has few interactions: n / (n + 5) of it.
+        Without histories it is the cosine alone.
+        """
         check_k(k, len(self.vocabulary.items) - 1, "other items")
         vectors, item = self.embeddings.items, int(self.vocabulary.items.indices([item_id])[0])
-        found, cosines = nearest(vectors[item], vectors, k, without=item)
-        columns = {"item_id": self.vocabulary.items.take(found), "rank": _ranks(found), "similarity": cosines}
+        counts = None if self.known is None else np.bincount(self.known.items, minlength=self.known.n_items)
+        trust = np.float32(1.0) if counts is None else (counts / (counts + FEW)).astype(np.float32)
+        found, likeness = highest(vectors @ vectors[item] * trust, k, without=item)
+        columns = {"item_id": self.vocabulary.items.take(found), "rank": _ranks(found), "similarity": likeness}
+        if counts is not None:
+            columns["n_interactions"] = counts[found]
         return with_titles(pl.DataFrame(columns), self.items)
 
     def similar_users(self, history: Interactions, k: int, *, name: int | str | None = None) -> pl.DataFrame:
@@ -142,7 +152,7 @@ class Answers:
         me = None if name is None else int(users.find([name])[0])
         check_k(k, len(users) - (me is not None), "other users")
         direction = self.population.directions(self.embeddings.users(history))[0]
-        found, cosines = nearest(direction, self.population.users, k, without=me)
+        found, cosines = highest(self.population.users @ direction, k, without=me)
         theirs = known.select(found)
         distinct_users, distinct_items = theirs.distinct_pairs
         shared = np.bincount(distinct_users[np.isin(distinct_items, history.items)], minlength=len(found))

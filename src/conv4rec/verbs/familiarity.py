@@ -10,8 +10,8 @@ from conv4rec.data.interactions import Interactions
 from conv4rec.verbs.leave_out import Claims, Indices, claims_left_out
 from conv4rec.verbs.population import Population, percentile
 
-FLAG = 5.0
-"""Percent of the population that is flagged, by the rules below."""
+FEW, ODD, UNUSUAL = 5.0, 2.5, 5.0
+"""Percent of the population whose histories count as thin and as odd, and of its interactions that do as unusual."""
 Verdict = Literal["usual", "thin", "odd"]
 
 
@@ -24,7 +24,7 @@ class Familiarity:
             nats by which the rest of the history tells more than popularity does.
         percentile: of that among users of the population.
         n_items: different items in the history.
-        verdict: `thin` below the 5th percentile of lengths, else `odd` below the 5th percentile of lift, else `usual`.
+        verdict: `thin` below the 5th percentile of lengths, else `odd` below the 2.5th of lift, else `usual`.
         rule: the same in a sentence, with the limits.
     """
 
@@ -62,16 +62,17 @@ def read(history: Interactions, population: Population, *, like: float) -> Readi
     found = claims_left_out(predictor, history, rows, items, like=like, memory_mb=memory)
     popularity = population.popularity[items]
     lift = np.asarray(found["consume"] - np.log(popularity), dtype=np.float64)
-    return Reading(items, found, popularity, lift, lift < np.percentile(population.reference.lifts, FLAG))
+    return Reading(items, found, popularity, lift, lift < np.percentile(population.reference.lifts, UNUSUAL))
 
 
 def familiarity(reading: Reading, population: Population) -> Familiarity:
     """The verdict on a history that has been read."""
     lift, n_items = float(reading.lift.mean()), len(reading.items)
-    shortest, lowest = population.shortest_usual, float(np.percentile(population.reference.means, FLAG))
+    shortest = float(np.percentile(population.histories.counts, FEW))
+    lowest = float(np.percentile(population.reference.means, ODD))
     verdict: Verdict = "thin" if n_items < shortest else "odd" if lift < lowest else "usual"
     rule = (
-        f"thin: fewer than {shortest:g} items; odd: mean lift below {lowest:.2f} nats; "
-        f"both the {FLAG:g}th percentile of the histories in the model"
+        f"thin: fewer than {shortest:g} items, the {FEW:g}th percentile of the histories in the model; "
+        f"odd: mean lift below {lowest:.2f} nats, the {ODD:g}th percentile of theirs"
     )
     return Familiarity(lift, percentile(lift, population.reference.means), n_items, verdict, rule)

@@ -12,7 +12,7 @@ from conv4rec.predictions import Floats, Predictions, Predictor, expected_rating
 from conv4rec.verbs.leave_out import claims_left_out, nothing
 from conv4rec.verbs.style import Styles
 
-USERS, ITEMS = 300, 20
+USERS, ITEMS = 500, 20
 """Users drawn to learn what is usual, and items of each that are left out."""
 SEED = 0
 """Seed of that draw."""
@@ -85,11 +85,6 @@ class Population:
     def styles(self) -> Styles:
         """Rating styles of all users."""
         return Styles.of(self.histories, self.predictor.types, self.item_means)
-
-    @cached_property
-    def shortest_usual(self) -> float:
-        """The 5th percentile of the lengths of all histories."""
-        return float(np.percentile(self.histories.counts, 5))
 
     @cached_property
     def reference(self) -> Reference:
