@@ -79,7 +79,7 @@ def test_sources_that_are_no_database() -> None:
     with pytest.raises(DataError, match="query: Could not parse SQLAlchemy URL") as caught:
         load_ratings("user:secret@nowhere", query="select 1")
     assert "secret" not in str(caught.value)
-    with pytest.raises(DataError, match=r"sqlite://\.\.\.: a database needs a query; give query='select \.\.\.'"):
+    with pytest.raises(DataError, match=r"sqlite://\.\.\.: a database needs a table, URL#TABLE, or a query"):
         load_ratings("sqlite:///r.db")
 
 
@@ -95,3 +95,31 @@ def test_without_sqlalchemy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "sqlalchemy", raising=False)
     with pytest.raises(MissingExtraError, match=r"a query needs SQLAlchemy: pip install 'conv4rec\[sql\]'"):
         load_ratings("sqlite://", query="select 1")
+    with pytest.raises(MissingExtraError, match=r"a table needs SQLAlchemy: pip install 'conv4rec\[sql\]'"):
+        load_ratings("sqlite:///r.db#events")
+
+
+def test_a_table_is_read_in_the_order_of_its_key(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path / 't.db'}"
+    engine = sqlalchemy.create_engine(address)
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text("create table rated (id integer primary key, user_id, item_id, rating, ts)"))
+        rows = [(2, "u", "a", 3.0, 50), (1, "u", "a", 5.0, 50), (3, "v", "b", None, 60)]
+        for row in rows:
+            values = ", ".join("null" if value is None else repr(value) for value in row)
+            connection.execute(sqlalchemy.text(f"insert into rated values ({values})"))  # noqa: S608 - our own values
+    engine.dispose()
+    ratings = load_ratings(f"{address}#rated")
+    assert ratings.frame.rows() == [("u", "a", 3.0, 50), ("v", "b", None, 60)]  # of two at once, the later row
+    assert ratings.name == "rated"
+    assert "columns not used: id" in ratings.notes
+
+
+def test_tables_that_give_no_ratings(url: str) -> None:
+    with pytest.raises(DataError, match="table nowhere: there is no such table in the database"):
+        load_ratings(f"{url}#nowhere")
+    with pytest.raises(DataError, match="table events: no user column; found who, item, rating, ts"):
+        load_ratings(f"{url}#events")
+    with pytest.raises(DataError, match="table x: unable to open database file"):
+        load_ratings("sqlite:////nowhere/at/all.db#x")
+    assert len(load_ratings(f"{url}#events", user="who")) == 3

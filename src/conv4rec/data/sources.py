@@ -11,7 +11,7 @@ from conv4rec.data.named import NAMED_SETS, load_named, unknown_name
 from conv4rec.data.ratings import Ratings
 from conv4rec.data.reading import read_file
 from conv4rec.data.side import with_items
-from conv4rec.data.sql import read_query
+from conv4rec.data.sql import read_query, read_table
 from conv4rec.data.validate import validated
 from conv4rec.errors import DataError
 
@@ -39,7 +39,8 @@ def load_ratings(
 
     Args:
         source: the name of a data set (`NAMED_SETS`), a path, a data frame (polars, pandas, Arrow, or anything with
-            `__arrow_c_stream__`), or, with `query`, a SQLAlchemy engine or database URL.
+            `__arrow_c_stream__`), a table of a database as `URL#TABLE`, or, with `query`, a SQLAlchemy engine or
+            database URL.
         config: how to read; `config.user`, `config.item`, ... name columns that are not recognised by themselves.
         query: SQL whose result is the ratings; it runs as it stands.
         items: side table of titles and tags, a path or a data frame; a named data set brings its own.
@@ -56,6 +57,8 @@ def load_ratings(
         ratings = validated(read_query(source, query, settings), settings)
     elif isinstance(source, str) and source in NAMED_SETS:
         ratings = load_named(source, config=settings, progress=progress)
+    elif isinstance(source, str) and "://" in source and "#" in source:
+        ratings = validated(read_table(source, settings), settings)
     elif isinstance(source, str | os.PathLike):
         ratings = validated(read_file(_path(source), settings), settings)
     else:
@@ -71,7 +74,8 @@ def _with_columns(config: DataConfig, columns: Columns) -> DataConfig:
 def _path(source: "str | os.PathLike[str]") -> Path:
     text = os.fspath(source)
     if "://" in text:
-        raise DataError(f"{text.partition('://')[0]}://...: a database needs a query; give query='select ...'")
+        kind = text.partition("://")[0]
+        raise DataError(f"{kind}://...: a database needs a table, URL#TABLE, or a query, query='select ...'")
     path = Path(text)
     if isinstance(source, str) and not path.exists() and not path.suffix and path.name == text:
         raise unknown_name(text)

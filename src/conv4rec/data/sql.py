@@ -1,6 +1,6 @@
 """Ratings from a database, through SQLAlchemy (the extra `sql`)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -11,7 +11,7 @@ from conv4rec.data.table import Table, by_row
 from conv4rec.errors import DataError, MissingExtraError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, Executable, Select
 
 ROWS = 100_000
 """Rows fetched at a time."""
@@ -36,7 +36,7 @@ def read_query(source: Any, query: str, config: DataConfig) -> Table:
     except ImportError:
         raise MissingExtraError("a query needs SQLAlchemy: pip install 'conv4rec[sql]'") from None
     try:
-        frame = _fetch(source, query)
+        frame = _fetch(source, lambda _: sqlalchemy.text(query))
     except sqlalchemy.exc.SQLAlchemyError as error:
         raise DataError(f"query: {_cause(error)}") from None
     columns = assign_columns(frame.columns, config, "query")
@@ -44,22 +44,54 @@ def read_query(source: Any, query: str, config: DataConfig) -> Table:
     return Table(picked, "query", by_row("query"), notes=unused_note(frame.columns, columns))
 
 
-def _fetch(source: "str | Engine | Connection", query: str) -> pl.DataFrame:
+def read_table(source: str, config: DataConfig) -> Table:
+    """The columns with a role of a table of a database, in the order of its primary key.
+
+    Args:
+        source: `URL#TABLE`, such as `sqlite:///conv4rec.db#feedback`, the store of `conv4rec serve`.
+        config: names the columns that are not recognised.
+
+    Raises:
+        MissingExtraError: SQLAlchemy is not installed.
+        DataError: there is no such table, the database refuses, or the table is not of ratings.
+    """
+    try:
+        import sqlalchemy
+    except ImportError:
+        raise MissingExtraError("a table needs SQLAlchemy: pip install 'conv4rec[sql]'") from None
+    url, _, name = source.rpartition("#")
+    try:
+        frame = _fetch(url, lambda connection: _all_rows(connection, name))
+    except sqlalchemy.exc.NoSuchTableError:
+        raise DataError(f"table {name}: there is no such table in the database") from None
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        raise DataError(f"table {name}: {_cause(error)}") from None
+    columns = assign_columns(frame.columns, config, f"table {name}")
+    picked = frame.select(pl.col(column).alias(role) for role, column in columns.items())
+    return Table(picked, name, by_row(name), notes=unused_note(frame.columns, columns))
+
+
+def _all_rows(connection: "Connection", name: str) -> "Select[Any]":
+    import sqlalchemy
+
+    table = sqlalchemy.Table(name, sqlalchemy.MetaData(), autoload_with=connection)
+    return sqlalchemy.select(table).order_by(*table.primary_key)
+
+
+def _fetch(source: "str | Engine | Connection", statement: "Callable[[Connection], Executable]") -> pl.DataFrame:
     import sqlalchemy
 
     if isinstance(source, sqlalchemy.Connection):
-        return _collect(source, query)
+        return _collect(source, statement(source))
     engine = sqlalchemy.create_engine(source) if isinstance(source, str) else source
     if not isinstance(engine, sqlalchemy.Engine):
         raise DataError(f"query: cannot run on a {type(source).__name__}; expected a database URL or an engine")
     with engine.connect() as connection:
-        return _collect(connection, query)
+        return _collect(connection, statement(connection))
 
 
-def _collect(connection: "Connection", query: str) -> pl.DataFrame:
-    import sqlalchemy
-
-    result = connection.execution_options(yield_per=ROWS).execute(sqlalchemy.text(query))
+def _collect(connection: "Connection", statement: "Executable") -> pl.DataFrame:
+    result = connection.execution_options(yield_per=ROWS).execute(statement)
     names = list(result.keys())
     kinds: dict[str, set[type]] = {name: set() for name in names}
     parts = [_frame(rows, kinds) for rows in result.partitions(ROWS)]
