@@ -3,11 +3,14 @@
 import asyncio
 import gc
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
+
+import torch
 
 from conv4rec.errors import StoreError
 from conv4rec.service.keys import KeyRing, load_keys
@@ -50,7 +53,8 @@ class Service:
         name = shelf.choose(settings.active, _past(store))
         shelf.put(loaded if loaded.name == name else shelf.read(name))
         meters.model.labels(name).set(1)
-        worker = Worker(settings.batch, settings.queue, meters.batch.observe)
+        threads = settings.threads if settings.threads is not None else max(1, (os.cpu_count() or 1) // 2)
+        worker = Worker(settings.batch, settings.queue, meters.batch.observe, lambda: torch.set_num_threads(threads))
         meters.waiting.set_function(lambda: worker.waiting)
         return cls(settings, keys, shelf, store, worker, meters, ThreadPoolExecutor(CONNECTIONS, "conv4rec-store"))
 

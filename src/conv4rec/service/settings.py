@@ -31,6 +31,8 @@ class ServiceSettings(Section):
     """Port to listen on; 0: one that is free."""
     device: str = "auto"
     """auto (CUDA where there is one), cpu, cuda or cuda:N."""
+    threads: Positive | None = None
+    """Cores that score a batch. None: half of them; the others parse requests, and threads that wait in turn cost."""
     body_bytes: Positive = 4_000_000
     """Largest body of a request, bytes; more answers 413."""
     users: Positive = 1000

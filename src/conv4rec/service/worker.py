@@ -33,11 +33,13 @@ class Worker:
         batch: most jobs taken at once.
         limit: most jobs that may wait.
         seen: called with the number of jobs that ran together.
+        begin: called on the thread before its first job.
     """
 
     batch: int
     limit: int
     seen: Callable[[int], None] = lambda _: None
+    begin: Callable[[], None] = lambda: None
     _queue: "queue.SimpleQueue[_Job | None]" = field(default_factory=queue.SimpleQueue)
     _thread: threading.Thread | None = None
 
@@ -74,6 +76,7 @@ class Worker:
         return await self.do(object(), None, lambda _: [ask()])
 
     def _work(self) -> None:
+        self.begin()
         while True:
             jobs, goes_on = self._take()
             groups: dict[Hashable, list[_Job]] = {}

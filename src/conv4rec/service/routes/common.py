@@ -16,7 +16,7 @@ from conv4rec.service.shelf import Loaded
 BEARER = HTTPBearer(auto_error=False, description="An API key, see `conv4rec key`.")
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:  # async, as all dependencies: others would each wait for a thread
     found = request.app.state.service
     assert isinstance(found, Service)  # noqa: S101 - create_app puts it there
     return found
@@ -26,7 +26,7 @@ TheService = Annotated[Service, Depends(_service)]
 
 
 def _needs(role: Role) -> Any:
-    def check(request: Request) -> None:
+    async def check(request: Request) -> None:
         if request.state.caller.role < role:
             met = request.state.caller.role.name.lower()
             raise Problem(403, f"this needs the role {role.name.lower()}, the key has {met}", field="Authorization")
