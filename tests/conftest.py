@@ -74,3 +74,33 @@ def fitted(checkerboard: Ratings, small_config: Config) -> "Conv4Rec":
     from conv4rec.recommender import Conv4Rec
 
     return Conv4Rec(small_config).fit(checkerboard)
+
+
+@pytest.fixture(scope="session")
+def fitted_without(fitted: "Conv4Rec", tmp_path_factory: pytest.TempPathFactory) -> "Conv4Rec":
+    """The same, saved without histories."""
+    from conv4rec.recommender import Conv4Rec
+
+    return Conv4Rec.load(fitted.save(tmp_path_factory.mktemp("model") / "m", histories=False))
+
+
+@pytest.fixture(scope="session")
+def simulated(small_config: Config) -> "Conv4Rec":
+    """A model of a simulated world whose items have titles and tags."""
+    from conv4rec.data.simulator import SimulatorConfig, simulate
+    from conv4rec.recommender import Conv4Rec
+
+    world = simulate(SimulatorConfig(n_users=300, n_items=120, n_interactions=25, rank=4))
+    return Conv4Rec(small_config).fit(world.ratings)
+
+
+@pytest.fixture(scope="session")
+def films(data_folder: Path) -> "Conv4Rec":
+    """A model of ML-100K, trained for some epochs on all of it."""
+    from conv4rec.data.sources import load_ratings
+    from conv4rec.recommender import Conv4Rec
+
+    config = make_config({"train": {"epochs": 10, "device": "cpu"}})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONV4REC_DATA", str(data_folder))
+        return Conv4Rec(config).fit(load_ratings("ml-100k"))

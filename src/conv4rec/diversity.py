@@ -29,7 +29,8 @@ def diverse_top_k(scores: Floats, vectors: Floats, k: int, diversity: float) -> 
         k: length of the lists; one that runs out of items ends in -1.
         diversity: weight of being unlike, d: an item is worth (1 - d) relevance - d (highest likeness to one chosen).
 
-    Relevance is the score, from 0 at the last of the best POOL x k items to 1 at the best. Memory is (POOL k)^2 floats
+    Both are brought to one scale among the best POOL x k items: relevance from 0 at the last to 1 at the best, likeness
+    from 0 for the two least alike to 1 for the two most. Memory is (POOL k)^2 floats
     whatever the number of users.
     """
     pools = top_k(scores, POOL * k)
@@ -37,7 +38,7 @@ def diverse_top_k(scores: Floats, vectors: Floats, k: int, diversity: float) -> 
     for row, pool in enumerate(pools):
         items = pool[pool >= 0]
         near = vectors[items]
-        places = _choose(_relevance(scores[row, items]), near @ near.T, lists.shape[1], diversity)
+        places = _choose(_relevance(scores[row, items]), _likeness(near), lists.shape[1], diversity)
         lists[row, : len(places)] = items[places]
     return lists
 
@@ -46,6 +47,14 @@ def _relevance(scores: Floats) -> Floats:
     """(P,) descending scores, brought to 1 ... 0; all 1 where they are equal."""
     span = scores[0] - scores[-1] if len(scores) else 0.0
     return (scores - scores[-1]) / span if span > 0 else np.ones_like(scores)
+
+
+def _likeness(vectors: Floats) -> Floats:
+    """(P, P) products of (P, D), those of two items brought to 0 ... 1; all 0 where they are equal."""
+    products = vectors @ vectors.T
+    pairs = products[~np.eye(len(products), dtype=bool)]
+    low, high = (pairs.min(), pairs.max()) if len(pairs) else (0.0, 0.0)
+    return (products - low) / (high - low) if high > low else np.zeros_like(products)
 
 
 def _choose(relevance: Floats, likeness: Floats, k: int, diversity: float) -> list[int]:

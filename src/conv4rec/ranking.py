@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from conv4rec.errors import QueryError
 from conv4rec.predictions import Floats, Predictions, expected_rating, p_like
 from conv4rec.vocabulary import InteractionTypes
 
-Utility = Mapping[float, float]
+Utility = Mapping[Any, float]
 """What a rating is worth to the caller, for every value of the scale: `{1: -2, 2: -1, 3: 0, 4: 1, 5: 3}`."""
 
 

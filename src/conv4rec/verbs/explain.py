@@ -45,7 +45,8 @@ def explain(predictor: Predictor, history: Interactions, asked: Indices, *, like
     """Explain the claims for the `asked` items from the one row of `history`.
 
     Every item of the history is left out once, with all interactions the user had with it: M + 2 predictions. An item
-    that is left out may be taken again, so that it draws some probability of consumption from all others.
+    that is left out may be taken again, which draws from all others what it is then expected to be taken with: an
+    effect holds about that much, in nats, in favour of every item that is asked about.
     """
     items = np.unique(history.items)
     rows = np.zeros(len(items), dtype=np.int64)
