@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException
 from conv4rec.errors import ConfigError, Conv4RecError, StoreError, UnknownIdError
 from conv4rec.service.json import json_response
 
+BRANCHES = ("constrained-int", "constrained-str")
+"""What pydantic calls the two kinds of ids in the place of a fault; they are no part of the request."""
 WORDS = {
     404: "no such path",
     405: "this path does not take that method",
@@ -121,12 +123,9 @@ def add_handlers(app: FastAPI) -> None:
 def _invalid(error: RequestValidationError) -> Problem:
     """The first fault that pydantic found; the value met is not repeated, it may be of a person."""
     fault = error.errors()[0]
-    where = [str(part) for part in fault["loc"] if not _is_branch(part)]
+    where = [str(part) for part in fault["loc"] if part not in BRANCHES]
+    field = ".".join(where[1:]) or where[0]
     if fault["type"] == "json_invalid":
         return Problem(422, "the body is not JSON", field="body")
-    return Problem(422, f"{'.'.join(where)}: {fault['msg']}", field=".".join(where[1:]) or where[0])
-
-
-def _is_branch(part: int | str) -> bool:
-    """Whether a part of a location is pydantic's name for a branch of a union, which is no part of the request."""
-    return isinstance(part, str) and (part in ("int", "str") or "[" in part)
+    told = fault["msg"] if len(where) == len(fault["loc"]) else "expected an integer of 64 bits, or a text of 1 to 256"
+    return Problem(422, f"{field}: {told}", field=field)

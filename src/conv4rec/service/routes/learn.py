@@ -7,11 +7,12 @@ import polars as pl
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
+from conv4rec.errors import QueryError
 from conv4rec.online import ictr
 from conv4rec.service import answers
 from conv4rec.service.json import json_response
 from conv4rec.service.people import check_event, check_ids
-from conv4rec.service.problems import responses
+from conv4rec.service.problems import as_problem, responses
 from conv4rec.service.routes.common import READ, WRITE, TheService, check_count
 from conv4rec.service.schemas import Feedback
 from conv4rec.service.store.tables import Event
@@ -35,7 +36,10 @@ async def feedback(service: TheService, body: Feedback) -> Response:
         Event(e.user_id, e.item_id, e.rating, e.type, now if e.timestamp is None else e.timestamp, e.key)
         for e in body.events
     ]
-    done = await service.remember(lambda: service.store.append(events))
+    try:
+        done = await service.remember(lambda: service.store.append(events))
+    except QueryError as error:
+        raise as_problem(error, frozenset({"key"})) from None
     service.meters.feedback.inc(done.stored)
     return json_response(done._asdict())
 
@@ -65,5 +69,5 @@ async def rates(
 def _no_events(shown: pl.DataFrame) -> pl.DataFrame:
     """An event long before all lists, which therefore takes no item of any."""
     item = shown.schema["item_id"].inner  # type: ignore[attr-defined]
-    last = shown.select("user_id").head(1).with_columns(pl.lit(-1).alias("timestamp"))
+    last = shown.select("user_id").head(1).with_columns(pl.lit(0).alias("timestamp"))
     return last.with_columns(pl.lit(0 if item == pl.Int64 else "", dtype=item).alias("item_id"))

@@ -1,0 +1,56 @@
+"""Models that can be served, and an app around them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from conv4rec.config import Config
+from conv4rec.recommender import Conv4Rec
+from conv4rec.service.keys import new_key
+from conv4rec.service.settings import make_settings
+from tests.conftest import make_checkerboard
+from tests.service.servers import Postgres, served
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory, fitted: Conv4Rec, small_config: Config) -> Path:
+    """A folder with the models `first` and `second`, of two checkerboards."""
+    folder = tmp_path_factory.mktemp("models")
+    fitted.save(folder / "first.conv4rec")
+    Conv4Rec(small_config).fit(make_checkerboard(seed=1)).save(folder / "second.conv4rec")
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    """The URL of a store that is not there yet."""
+    return f"sqlite:///{tmp_path / 'store.db'}"
+
+
+@pytest.fixture
+def ask(models: Path, store: str) -> Iterator[httpx.Client]:
+    """A service without keys, on a thread of this process."""
+    with served(make_settings(models=(models,), store=store)) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A file of keys, and the keys by role."""
+    made = {role: new_key(f"a-{role}er", role) for role in ("read", "write", "admin")}
+    path = tmp_path_factory.mktemp("keys") / "keys.toml"
+    path.write_text("\n".join(entry for _, entry in made.values()))
+    return path, {role: key for role, (key, _) in made.items()}
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A PostgreSQL server that runs."""
+    made = Postgres.make(tmp_path_factory.mktemp("postgres"))
+    if isinstance(made, str):
+        pytest.skip(made)
+    made.start()
+    yield made
+    made.stop()
