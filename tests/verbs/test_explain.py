@@ -37,9 +37,11 @@ def test_an_effect_is_the_difference_of_two_answers(fitted: Conv4Rec) -> None:
 
 
 def test_the_same_colour_speaks_for_an_item_more_than_the_other(fitted: Conv4Rec) -> None:
-    table = fitted.explain_for(MIXED, ["i06"]).filter(left_out="item")
-    effects = dict(table.select("history_item_id", "effect_consume").iter_rows())
-    assert effects["i01"] < min(effects[item] for item in ("i00", "i02", "i04"))
+    even = [f"i{item:02d}" for item in range(6, 24, 2)]
+    table = fitted.explain_for(MIXED, even).filter(left_out="item")
+    means = dict(table.group_by("history_item_id").agg(pl.col("effect_consume").mean()).iter_rows())
+    assert min(means, key=lambda item: means[item]) == "i01"
+    assert sum(means[item] for item in ("i00", "i02", "i04")) > 0
 
 
 def test_all_of_the_history_comes_first_and_the_largest_effect_next(fitted: Conv4Rec) -> None:
