@@ -1,6 +1,6 @@
 """Models that can be served, and an app around them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -11,7 +11,7 @@ from conv4rec.recommender import Conv4Rec
 from conv4rec.service.keys import new_key
 from conv4rec.service.settings import make_settings
 from tests.conftest import make_checkerboard
-from tests.service.servers import Postgres, served
+from tests.service.servers import Postgres, Server, served
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +34,21 @@ def ask(models: Path, store: str) -> Iterator[httpx.Client]:
     """A service without keys, on a thread of this process."""
     with served(make_settings(models=(models,), store=store)) as client:
         yield client
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Callable[[Sequence[str | Path]], Server]]:
+    """Starts `conv4rec serve` with the words given; what still runs at the end of the test is killed."""
+    servers: list[Server] = []
+
+    def launch_it(words: Sequence[str | Path]) -> Server:
+        servers.append(Server.launch(tmp_path, words))
+        return servers[-1]
+
+    yield launch_it
+    for server in servers:
+        if server.process.poll() is None:
+            server.kill()
 
 
 @pytest.fixture(scope="session")

@@ -59,15 +59,8 @@ class Server:
     log: Path
 
     @classmethod
-    def start(cls, folder: Path, words: Sequence[str | Path]) -> "Server":
-        """Start `conv4rec serve WORDS` in a folder and wait until it is ready."""
-        server = cls.launch(folder, words)
-        server.wait()
-        return server
-
-    @classmethod
     def launch(cls, folder: Path, words: Sequence[str | Path]) -> "Server":
-        """Start without waiting."""
+        """Start `conv4rec serve WORDS` in a folder, without waiting until it listens."""
         port = free_port()
         log = folder / f"log-{port}"
         command = [sys.executable, "-W", "error", "-m", "conv4rec", "serve", *map(str, words), "--port", str(port)]
