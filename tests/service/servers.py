@@ -28,7 +28,8 @@ PATIENCE = 90.0
 def served(settings: ServiceSettings, key: str | None = None) -> Iterator[httpx.Client]:
     """A service on a thread of this process, and who asks it."""
     port = free_port()
-    config = uvicorn.Config(create_app(settings), host="127.0.0.1", port=port, log_config=None, access_log=False)
+    app = create_app(settings)
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -38,6 +39,7 @@ def served(settings: ServiceSettings, key: str | None = None) -> Iterator[httpx.
             assert thread.is_alive()
             time.sleep(0.005)
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30) as client:
+            client.app_under_test = app  # type: ignore[attr-defined]
             yield client
     finally:
         server.should_exit = True

@@ -50,7 +50,6 @@ def create_app(settings: ServiceSettings, *, open_paths: tuple[str, ...] = ()) -
         lifespan=life,
         docs_url=None,  # its scripts would come from the internet
         redoc_url=None,
-        max_body_size=settings.body_bytes,
     )
     app.state.service = service
     add_handlers(app)

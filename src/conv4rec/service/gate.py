@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 
 from conv4rec.service.engine import Service
 from conv4rec.service.keys import NOBODY, Caller
 from conv4rec.service.logs import describe
-from conv4rec.service.problems import Problem, refusal
+from conv4rec.service.problems import WORDS, Problem, refusal
 from conv4rec.service.rates import Rates
 from conv4rec.service.settings import is_loopback
 
@@ -37,6 +38,7 @@ class _Passing:
     caller: Caller | None = None
     status: int = 0
     has_body: bool = False
+    bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,10 @@ class Gate:
         try:
             passing.caller = self._admit(scope, headers)
             scope["state"]["caller"] = passing.caller
+            passing.has_body = self._expects_none(headers)
+            watched = _watched_receive(receive, passing, self.service.settings.body_bytes)
             async with asyncio.timeout(self.service.settings.timeout):
-                await self.app(scope, _watched_receive(receive, passing), _watched_send(send, passing))
+                await self.app(scope, watched, _watched_send(send, passing))
         except Problem as problem:
             await refusal(passing.id, problem)(scope, receive, _watched_send(send, passing))
         except TimeoutError:
@@ -101,6 +105,13 @@ class Gate:
             reason = "expected Authorization: Bearer KEY" if kind.lower() != "bearer" else "there is no such key"
             raise Problem(401, reason, field="Authorization", headers={"WWW-Authenticate": "Bearer"})
         return caller
+
+    def _expects_none(self, headers: Headers) -> bool:
+        """Whether no body will come. Raises Problem 413 for one that says that it is too large."""
+        length = headers.get("content-length", "0")
+        if length.isdecimal() and int(length) > self.service.settings.body_bytes:
+            raise Problem(413, WORDS[413], field="body", headers={"Connection": "close"})
+        return length == "0" and "transfer-encoding" not in headers
 
     async def _give_up(self, scope: Scope, receive: Receive, send: Send, passing: _Passing) -> None:
         seconds = self.service.settings.timeout
@@ -136,10 +147,13 @@ def _request_id(headers: Headers) -> str:
     return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
-def _watched_receive(receive: Receive, passing: _Passing) -> Receive:
+def _watched_receive(receive: Receive, passing: _Passing, limit: int) -> Receive:
     async def watched() -> Message:
         message = await receive()
         passing.has_body = passing.has_body or not message.get("more_body", False)
+        passing.bytes += len(message.get("body", b""))
+        if passing.bytes > limit:
+            raise HTTPException(413)  # FastAPI lets this one through
         return message
 
     return watched
