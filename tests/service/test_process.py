@@ -48,7 +48,7 @@ def stream(client: Client, first: int, acknowledged: list[int], sent: threading.
 
 
 def test_kill_9_loses_no_acknowledged_event_and_doubles_none(models: Path, tmp_path: Path, launch: Launch) -> None:
-    words = [models / "first.conv4rec", "--store", f"sqlite:///{tmp_path / 'store.db'}"]
+    words: list[str | Path] = [models / "first.conv4rec", "--store", f"sqlite:///{tmp_path / 'store.db'}"]
     every: set[int] = set()
     following = launch(words)
     for kill in range(KILLS):
@@ -170,7 +170,7 @@ def test_a_disk_that_is_full_in_truth(models: Path, launch: Launch, small_disk: 
 
 def test_a_locked_store_is_503_until_it_is_free(models: Path, tmp_path: Path, launch: Launch) -> None:
     store = tmp_path / "store.db"
-    words = [models, "--store", f"sqlite:///{store}", "--set", "store_timeout=0.2"]
+    words: list[str | Path] = [models, "--store", f"sqlite:///{store}", "--set", "store_timeout=0.2"]
     server = started(launch(words))
     with server.client() as client:
         client.feedback([event(0)])

@@ -86,8 +86,12 @@ def _fetch(source: "str | Engine | Connection", statement: "Callable[[Connection
     engine = sqlalchemy.create_engine(source) if isinstance(source, str) else source
     if not isinstance(engine, sqlalchemy.Engine):
         raise DataError(f"query: cannot run on a {type(source).__name__}; expected a database URL or an engine")
-    with engine.connect() as connection:
-        return _collect(connection, statement(connection))
+    try:
+        with engine.connect() as connection:
+            return _collect(connection, statement(connection))
+    finally:
+        if engine is not source:  # nobody else will close its connections
+            engine.dispose()
 
 
 def _collect(connection: "Connection", statement: "Executable") -> pl.DataFrame:
