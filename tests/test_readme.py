@@ -23,7 +23,8 @@ def test_the_python_of_the_readme(
     monkeypatch.chdir(tmp_path)
     exec(block("python"), {"__name__": "readme"})  # noqa: S102 - our own README
     said = capsys.readouterr().out
-    assert said.count("shape: ") == 3
+    assert said.count("shape: ") == 4
+    assert "Familiarity(lift=" in said
     assert (tmp_path / "films.conv4rec").exists()
 
 
