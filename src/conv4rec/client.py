@@ -14,7 +14,7 @@ except ImportError:
 
 Id = int | str
 Json = dict[str, Any]
-History = Mapping[Id, float | None] | Sequence[Mapping[str, Any]]
+History = Mapping[Any, float | None] | Sequence[Mapping[str, Any]]
 """`{item_id: rating}` (None: not rated), or interactions as the service takes them."""
 
 
