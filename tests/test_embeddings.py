@@ -28,8 +28,8 @@ def test_a_zero_vector_has_no_direction() -> None:
     assert unit(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist() == [[0.6, 0.8], [0.0, 0.0]]
 
 
-def test_the_highest_leave_one_out() -> None:
-    found, scores = highest(np.array([0.1, 0.9, 0.5, 0.3]), 2, without=1)
+def test_the_highest_of_those_that_are_not_left_out() -> None:
+    found, scores = highest(np.array([0.1, 0.9, 0.5, 0.3]), 2, without=np.array([False, True, False, False]))
     assert found.tolist() == [2, 3]
     assert scores.tolist() == [0.5, 0.3]
-    assert highest(np.array([0.1, 0.9]), 2, without=0)[0].tolist() == [1]
+    assert highest(np.array([0.1, 0.9]), 2, without=np.array([True, False]))[0].tolist() == [1]

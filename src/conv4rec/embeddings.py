@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from conv4rec.data.interactions import Interactions
 from conv4rec.metrics.ranking import Indices, top_k
@@ -64,11 +65,8 @@ def unit(vectors: Floats) -> Floats:
     return np.asarray(vectors / np.where(length > 0, length, 1.0).astype(vectors.dtype))
 
 
-def highest(scores: Floats, k: int, *, without: int | None = None) -> tuple[Indices, Floats]:
-    """The places of the k highest of (N,) scores, best first, and their scores; the place `without` is left out."""
-    left = scores.copy()
-    if without is not None:
-        left[without] = -np.inf
-    found = top_k(left[None, :], k)[0]
+def highest(scores: Floats, k: int, *, without: NDArray[np.bool_]) -> tuple[Indices, Floats]:
+    """The places of the k highest of (N,) scores, best first, and the scores; those marked in `without` are not."""
+    found = top_k(np.where(without, -np.inf, scores)[None, :], k)[0]
     found = found[found >= 0]
     return found, scores[found]

@@ -1,5 +1,6 @@
 """Similar items and users."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,18 @@ def test_without_histories_items_are_alike_and_users_are_not_known(fitted: Conv4
     assert set(table["item_id"]) <= set(fitted.similar_items("i04", 11)["item_id"])
     with pytest.raises(QueryError, match="saved without histories: it knows of no users to find similar users in"):
         fitted_without.similar_users_for(["i00"])
+
+
+def test_who_has_no_history_is_nobodys_neighbour(fitted: Conv4Rec) -> None:
+    emptied = Conv4Rec(fitted.config)
+    histories = fitted._known_histories()
+    kept = histories.keep(np.isin(histories.users, [1, 3]))
+    emptied._state = dataclasses.replace(fitted._fitted, histories=kept)
+    assert emptied.similar_users(101, 1)["user_id"].to_list() == [103]
+    assert emptied.profile(101).neighbours["user_id"].to_list() == [103]
+    assert emptied.similar_users_for(["i01"], 2).height == 2
+    with pytest.raises(QueryError, match="k = 2: expected 1 to 1, the number of other users"):
+        emptied.similar_users(101, 2)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from conv4rec.data.interactions import Interactions
 from conv4rec.embeddings import Embeddings, highest
@@ -120,7 +121,7 @@ class Answers:
             embedding=self.embeddings.users(history)[0],
             style=Style.of(styles, population.styles),
             segments=self._segments(history, predictions, liked),
-            neighbours=self.similar_users(history, min(NEIGHBOURS, len(vocabulary.users) - 1), name=name),
+            neighbours=self._nearest(history, NEIGHBOURS, self._others(name)),
             history=with_titles(table, self.items),
             uncertainty=Uncertainty.of(predictions),
             blank=Uncertainty.of(population.blank),
@@ -137,28 +138,38 @@ class Answers:
         vectors, item = self.embeddings.items, int(self.vocabulary.items.indices([item_id])[0])
         counts = None if self.known is None else np.bincount(self.known.items, minlength=self.known.n_items)
         trust = np.float32(1.0) if counts is None else (counts / (counts + FEW)).astype(np.float32)
-        found, likeness = highest(vectors @ vectors[item] * trust, k, without=item)
+        itself = np.arange(len(vectors)) == item
+        found, likeness = highest(vectors @ vectors[item] * trust, k, without=itself)
         columns = {"item_id": self.vocabulary.items.take(found), "rank": _ranks(found), "similarity": likeness}
         if counts is not None:
             columns["n_interactions"] = counts[found]
         return with_titles(pl.DataFrame(columns), self.items)
 
     def similar_users(self, history: Interactions, k: int, *, name: int | str | None = None) -> pl.DataFrame:
-        """The k users nearest to the one of `history`; the user called `name` is left out.
+        """The k users nearest to the one of `history`; the user called `name`, and those without history, are left out.
 
         `user_id, rank, similarity` (cosine), `n_interactions`, and `n_shared`: items that are in both histories.
         """
-        known, users = self._known_or_refuse("similar users"), self.vocabulary.users
-        me = None if name is None else int(users.find([name])[0])
-        check_k(k, len(users) - (me is not None), "other users")
+        others = self._others(name)
+        check_k(k, int(others.sum()), "other users")
+        return self._nearest(history, k, others)
+
+    def _others(self, name: int | str | None) -> NDArray[np.bool_]:
+        """(U,) the users that have a history and another name."""
+        others = self._known_or_refuse("similar users").counts > 0
+        if name is not None:
+            others[self.vocabulary.users.indices([name])] = False
+        return others
+
+    def _nearest(self, history: Interactions, k: int, others: NDArray[np.bool_]) -> pl.DataFrame:
         direction = self.population.directions(self.embeddings.users(history))[0]
-        found, cosines = highest(self.population.users @ direction, k, without=me)
-        theirs = known.select(found)
+        found, cosines = highest(self.population.users @ direction, k, without=~others)
+        theirs = self.population.histories.select(found)
         distinct_users, distinct_items = theirs.distinct_pairs
         shared = np.bincount(distinct_users[np.isin(distinct_items, history.items)], minlength=len(found))
         return pl.DataFrame(
             {
-                "user_id": users.take(found),
+                "user_id": self.vocabulary.users.take(found),
                 "rank": _ranks(found),
                 "similarity": cosines,
                 "n_interactions": theirs.counts,
