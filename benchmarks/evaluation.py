@@ -31,10 +31,9 @@ import torch
 from conv4rec import Conv4Rec
 from conv4rec.config import Config, EvaluateConfig, override
 from conv4rec.data.parts import load_parts
-from conv4rec.evaluation import evaluate
+from conv4rec.evaluation import Validation, evaluate
 from conv4rec.model.predictor import NetworkPredictor
 from conv4rec.predictions import users_per_batch
-from conv4rec.training import Validation
 
 KS, RUNS = (5, 10, 20, 50), 5
 RESULT = Path(__file__).parent / "results" / "evaluation.json"

@@ -34,6 +34,7 @@ LEVELS = {
     "history": 6,
     "online": 6,
     "online_phase": 6,
+    "blending": 7,
     "training": 7,
     "queries": 7,
     "records": 7,

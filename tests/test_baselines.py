@@ -13,8 +13,7 @@ from conv4rec.data.interactions import Interactions
 from conv4rec.data.ratings import Ratings
 from conv4rec.data.simulator import SimulatorConfig, simulate
 from conv4rec.data.split import split
-from conv4rec.evaluation import evaluate, evaluate_by_user
-from conv4rec.training import Validation
+from conv4rec.evaluation import Validation, evaluate, evaluate_by_user
 from conv4rec.vocabulary import InteractionTypes
 from tests.predictor_contract import PredictorContract, some_histories
 

@@ -138,7 +138,12 @@ def test_a_flipped_bit(saved: Path) -> None:
 
 def test_a_newer_file(saved: Path) -> None:
     rewrite(saved, header={"schema_version": 99})
-    refused(saved, "schema version 99, this conv4rec reads version 1; install a newer conv4rec or train again")
+    refused(saved, "schema version 99, this conv4rec reads version 2; install a newer conv4rec or train again")
+
+
+def test_an_older_file(saved: Path) -> None:
+    rewrite(saved, header={"schema_version": 1})
+    refused(saved, "schema version 1, this conv4rec reads version 2; train again")
 
 
 @pytest.mark.parametrize(

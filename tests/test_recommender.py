@@ -190,6 +190,15 @@ def test_weights_that_do_not_fit_the_settings(fitted: Conv4Rec, tmp_path: Path) 
         Conv4Rec.load(other.save(tmp_path / "m"))
 
 
+def test_neighbours_that_are_not_there(fitted: Conv4Rec, tmp_path: Path) -> None:
+    other = Conv4Rec.load(fitted.save(tmp_path / "m"))
+    experts = other.predictor.network.consumption_experts
+    assert experts is not None
+    experts.explained.items[3, 0] = -1
+    with pytest.raises(ModelFileError, match="the weights do not fit the settings .*: a neighbour is not one of 24"):
+        Conv4Rec.load(other.save(tmp_path / "m"))
+
+
 def test_history_of_a_user(fitted: Conv4Rec, checkerboard: Ratings) -> None:
     table = fitted.history_of(100)
     assert table.columns == ["item_id", "rating", "type", "title"]

@@ -12,19 +12,11 @@ from conv4rec.data.interactions import Interactions
 from conv4rec.data.ratings import Ratings
 from conv4rec.data.split import split
 from conv4rec.errors import TrainingError
+from conv4rec.evaluation import Validation
 from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor
 from conv4rec.model.statistics import Statistics
-from conv4rec.training import (
-    Epoch,
-    Silent,
-    TrainingResult,
-    Validation,
-    choose_batch_size,
-    choose_device,
-    make_optimizer,
-    train,
-)
+from conv4rec.training import Epoch, Silent, TrainingResult, choose_batch_size, choose_device, make_optimizer, train
 from conv4rec.vocabulary import InteractionTypes
 
 Weights = dict[str, torch.Tensor]

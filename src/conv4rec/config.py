@@ -117,6 +117,25 @@ class TrainConfig(Section):
     """auto: bfloat16 products on a CUDA device that has them, float32 elsewhere."""
 
 
+class ExpertConfig(Section):
+    """The closed forms that join the network in a product of experts, after it is trained."""
+
+    neighbours: Annotated[int, Field(ge=0)] = 128
+    """Items from which each item's consumption is explained; 0: no item-item path."""
+    penalty: Annotated[float, Field(gt=0.0)] = 12.0
+    """Ridge penalty of the item-item path, in users whose history has one item."""
+    factors: tuple[Positive, ...] = (8, 16)
+    """Numbers of factors of ratings to try; the one of best validation likelihood stays. Empty: no rating experts."""
+    sweeps: Positive = 16
+    """Updates of the factors."""
+    rating_neighbours: Annotated[int, Field(ge=0)] = 32
+    """Items from which each item's rating is explained; 0: from the factors alone."""
+    rating_penalty: Annotated[float, Field(gt=0.0)] = 100.0
+    """Ridge penalty of these, in users."""
+    memory_mb: Positive = 1024
+    """Upper limit on the products of items that are held while fitting, MiB; beyond it they are made block by block."""
+
+
 class EvaluateConfig(Section):
     """What is measured on held-out data."""
 
@@ -143,6 +162,7 @@ class Config(Section):
     split: SplitConfig = SplitConfig()
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
+    experts: ExpertConfig = ExpertConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from conv4rec.config import EvaluateConfig
 from conv4rec.data.interactions import Interactions
+from conv4rec.data.split import HoldOut
 from conv4rec.errors import DataError
 from conv4rec.metrics.batch import Array, Batch, Plan
 from conv4rec.metrics.bootstrap import interval
@@ -19,11 +20,28 @@ from conv4rec.metrics.denominators import notes
 from conv4rec.metrics.measures import measure
 from conv4rec.metrics.summary import Summary
 from conv4rec.predictions import Predictions, Predictor, users_per_batch
-from conv4rec.vocabulary import InteractionTypes
+from conv4rec.vocabulary import InteractionTypes, Vocabulary
 
 Claim = Literal["consume", "rating"]
 Predict = Callable[[NDArray[np.intp], Interactions], Predictions]
 BOTH: frozenset[Claim] = frozenset(("consume", "rating"))
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Held-out interactions, row for row beside the history that they are predicted from; `excluded` as in HoldOut."""
+
+    history: Interactions
+    targets: Interactions
+    excluded: Interactions | None = None
+
+    @classmethod
+    def of(cls, held_out: HoldOut, vocabulary: Vocabulary) -> "Validation":
+        """Cross the id border. An id that the vocabulary does not have raises UnknownIdError."""
+        history, targets = (Interactions.from_ratings(r, vocabulary) for r in (held_out.history, held_out.targets))
+        if held_out.excluded is None:
+            return cls(history, targets)
+        return cls(history, targets, Interactions.from_ratings(held_out.excluded, vocabulary))
 
 
 @dataclass(frozen=True)
@@ -98,6 +116,11 @@ def evaluate(
         reference=reference,
         exclude=exclude,
     )
+
+
+def validate(predictor: Predictor, asked: Validation) -> dict[str, float]:
+    """The figures that training watches, without intervals."""
+    return evaluate(predictor, asked.history, asked.targets, EvaluateConfig(k=(20,), bootstrap=0)).metrics
 
 
 def evaluate_by_user(

@@ -27,7 +27,7 @@ from conv4rec.errors import ModelFileError
 from conv4rec.ids import Ids
 from conv4rec.vocabulary import InteractionType, InteractionTypes, Vocabulary
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 HEADER = "conv4rec_manifest"
 TAG_SEPARATOR = "\x1f"
 
@@ -137,9 +137,10 @@ def _manifest(path: Path, header: str) -> _Manifest:
     except (ValueError, KeyError, TypeError):
         raise ModelFileError(f"{path}: the manifest is damaged: expected a schema_version") from None
     if version != SCHEMA_VERSION:
+        older = isinstance(version, int) and version < SCHEMA_VERSION
         raise ModelFileError(
             f"{path}: written with schema version {version}, this conv4rec reads version {SCHEMA_VERSION}; "
-            "install a newer conv4rec or train again"
+            + ("train again" if older else "install a newer conv4rec or train again")
         )
     try:
         return _Manifest.model_validate_json(header)

@@ -58,3 +58,7 @@ class ProgressBar:
         self.validation = "; held out " + " ".join(shown) if shown else ""
         loss = epoch.loss_consume + epoch.loss_rating
         self.progress.update(self.task, completed=epoch.number, figures=f"loss {loss:.2f}{self.validation}")
+
+    def on_stage(self, name: str) -> None:
+        """Say what is done after the epochs."""
+        self.progress.update(self.task, description=name)

@@ -10,13 +10,14 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
+from conv4rec.blending import fit_experts
 from conv4rec.config import Config, make_config
 from conv4rec.data.interactions import Interactions
 from conv4rec.data.ratings import Ratings
 from conv4rec.data.sources import load_ratings
 from conv4rec.data.split import HoldOut, Split, split
 from conv4rec.errors import DataError, ModelFileError, NotFittedError, QueryError
-from conv4rec.evaluation import Report, evaluate
+from conv4rec.evaluation import Report, Validation, evaluate, validate
 from conv4rec.filters import ListOfIds, listed
 from conv4rec.history import History, read_history
 from conv4rec.model.network import Network
@@ -25,7 +26,7 @@ from conv4rec.model.statistics import Statistics
 from conv4rec.model_file import Origin, SavedModel, load_model, save_model
 from conv4rec.queries import Choices, Query
 from conv4rec.tables import with_titles
-from conv4rec.training import Listener, TrainingResult, Validation, choose_device, train
+from conv4rec.training import Listener, TrainingResult, choose_device, train
 from conv4rec.verbs.answers import Answers
 from conv4rec.verbs.profile import Profile
 from conv4rec.verbs.tables import history_table
@@ -91,18 +92,25 @@ class Conv4Rec:
         vocabulary = _vocabulary(known)
         interactions = Interactions.from_ratings(parts.train, vocabulary)
         network = self._new_network(Statistics.of(interactions, vocabulary.types))
+        validation = Validation.of(parts.validation, vocabulary)
         self._training = train(
             network,
             interactions,
             vocabulary.types,
             self.config.train,
-            validation=Validation.of(parts.validation, vocabulary),
+            validation=validation,
             listener=listener,
             checkpoint=checkpoint,
             resume=resume,
         )
+        if listener is not None:
+            listener.on_stage("closed forms after epoch")
+        fit_experts(
+            network, interactions, vocabulary.types, self.config.experts, validation, seed=self.config.train.seed
+        )
         histories = Interactions.from_ratings(known, vocabulary)
-        origin = _origin(known, histories, self._training)
+        figures = validate(NetworkPredictor(network, vocabulary.types), validation)
+        origin = _origin(known, histories, self._training.best_epoch, figures)
         self._state = _Fitted(vocabulary, network, histories, known.items, origin)
         return self
 
@@ -219,8 +227,10 @@ class Conv4Rec:
         model = cls(saved.config)
         network = model._new_network(Statistics.blank(len(saved.vocabulary.items), saved.vocabulary.types))
         try:
+            network.make_room({name: value.shape for name, value in saved.weights.items()})
             network.load_state_dict({name: torch.from_numpy(value) for name, value in saved.weights.items()})
-        except (RuntimeError, TypeError) as error:
+            network.check()
+        except (RuntimeError, TypeError, KeyError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise ModelFileError(f"{path}: the weights do not fit the settings of the model: {reason}") from None
         network.to(choose_device(device)).eval()
@@ -313,12 +323,11 @@ def _vocabulary(known: Ratings) -> Vocabulary:
     return vocabulary
 
 
-def _origin(known: Ratings, histories: Interactions, training: TrainingResult) -> Origin:
-    best = training.epochs[training.best_epoch - 1]
+def _origin(known: Ratings, histories: Interactions, best_epoch: int, validation: dict[str, float]) -> Origin:
     return Origin(
         data=known.name,
         data_fingerprint=histories.fingerprint(),
         notes=known.notes,
-        best_epoch=training.best_epoch,
-        validation=best.validation,
+        best_epoch=best_epoch,
+        validation=validation,
     )

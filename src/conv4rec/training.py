@@ -12,16 +12,15 @@ import torch
 from torch import Tensor
 
 from conv4rec.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from conv4rec.config import EvaluateConfig, TrainConfig
+from conv4rec.config import TrainConfig
 from conv4rec.data.interactions import Interactions
-from conv4rec.data.split import HoldOut
 from conv4rec.errors import TrainingError
-from conv4rec.evaluation import evaluate
+from conv4rec.evaluation import Validation, validate
 from conv4rec.model import law
 from conv4rec.model.batch import Batch, Resident
 from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor
-from conv4rec.vocabulary import InteractionTypes, Vocabulary
+from conv4rec.vocabulary import InteractionTypes
 
 HIGHER_IS_BETTER = ("ndcg@20",)
 
@@ -53,6 +52,8 @@ class Listener(Protocol):
 
     def on_epoch(self, epoch: Epoch, *, is_best: bool) -> None: ...
 
+    def on_stage(self, name: str) -> None: ...
+
 
 class Silent:
     """A listener that does nothing."""
@@ -61,22 +62,7 @@ class Silent:
 
     def on_epoch(self, epoch: Epoch, *, is_best: bool) -> None: ...
 
-
-@dataclass(frozen=True)
-class Validation:
-    """Held-out interactions, row for row beside the history that they are predicted from; `excluded` as in HoldOut."""
-
-    history: Interactions
-    targets: Interactions
-    excluded: Interactions | None = None
-
-    @classmethod
-    def of(cls, held_out: HoldOut, vocabulary: Vocabulary) -> "Validation":
-        """Cross the id border. An id that the vocabulary does not have raises UnknownIdError."""
-        history, targets = (Interactions.from_ratings(r, vocabulary) for r in (held_out.history, held_out.targets))
-        if held_out.excluded is None:
-            return cls(history, targets)
-        return cls(history, targets, Interactions.from_ratings(held_out.excluded, vocabulary))
+    def on_stage(self, name: str) -> None: ...
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -251,9 +237,7 @@ class _Run:
     def _validate(self) -> dict[str, float]:
         if self.validation is None:
             return {}
-        predictor = NetworkPredictor(self.network, self.types)
-        settings = EvaluateConfig(k=(20,), bootstrap=0)
-        return evaluate(predictor, self.validation.history, self.validation.targets, settings).metrics
+        return validate(NetworkPredictor(self.network, self.types), self.validation)
 
     def _is_best(self, epoch: Epoch) -> bool:
         name = self.config.monitor

@@ -11,7 +11,7 @@ from conv4rec.config import Config, make_config
 from conv4rec.data.parts import Parts
 from conv4rec.data.split import split
 from conv4rec.errors import DataError
-from conv4rec.training import Validation
+from conv4rec.evaluation import Validation
 from tests.compare import fakes
 from tests.compare.worlds import pairs, prepared, small_ratings
 from tests.triples import make_interactions

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from conv4rec.config import make_config
 from conv4rec.data.interactions import Interactions
+from conv4rec.evaluation import Validation
 from conv4rec.peers.peer import Fitted, Task
 from conv4rec.predictions import Predictions
-from conv4rec.training import Validation
 from conv4rec.vocabulary import InteractionTypes
 
 STARS = InteractionTypes.of([1.0, 2.0, 3.0, 4.0, 5.0])

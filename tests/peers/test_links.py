@@ -9,9 +9,9 @@ from scipy import optimize
 from scipy.special import log_softmax
 
 from conv4rec.data.interactions import Interactions
+from conv4rec.evaluation import Validation
 from conv4rec.peers.links import MAX_REPEAT, ConsumeLink, fit_consume_link
 from conv4rec.predictions import Floats
-from conv4rec.training import Validation
 
 Array = NDArray[np.float64]
 

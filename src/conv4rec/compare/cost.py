@@ -6,9 +6,9 @@ from time import perf_counter
 
 import numpy as np
 
+from conv4rec.evaluation import Validation
 from conv4rec.peers.peer import Fitted
 from conv4rec.predictions import Predictions, users_per_batch
-from conv4rec.training import Validation
 from conv4rec.vocabulary import InteractionTypes
 
 SECONDS = 20.0

@@ -14,10 +14,10 @@ from conv4rec.data.parts import Parts
 from conv4rec.data.ratings import join
 from conv4rec.data.split import Split
 from conv4rec.errors import DataError
+from conv4rec.evaluation import Validation
 from conv4rec.peers.models import find_model
 from conv4rec.peers.peer import Peer, Task
 from conv4rec.recipes import load_windows
-from conv4rec.training import Validation
 from conv4rec.vocabulary import Vocabulary
 
 

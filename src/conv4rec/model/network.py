@@ -5,7 +5,7 @@ the law, C channels, D embedding. The input is sparse and one-hot, so a 1x1 conv
 the encoder behind it an embedding bag.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -14,6 +14,8 @@ from torch.nn import functional
 
 from conv4rec.config import ModelConfig
 from conv4rec.model.batch import Batch
+from conv4rec.model.experts import ConsumptionExperts, Explained, RatingExperts
+from conv4rec.model.factors import Factors
 from conv4rec.model.statistics import Statistics
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -153,10 +155,32 @@ class RatingPath(nn.Module):
 
 
 class Network(nn.Module):
-    """Both paths. A data set with one interaction type has no rating path: there is nothing to tell apart."""
+    """Both paths. A data set with one interaction type has no rating path: there is nothing to tell apart.
+
+    The experts join after training; without them the law is that of the paths alone.
+    """
 
     def __init__(self, config: ModelConfig, statistics: Statistics) -> None:
         super().__init__()
         self.config = config
         self.consumption = ConsumptionPath(config, statistics)
         self.rating = RatingPath(config, statistics) if statistics.n_types > 1 else None
+        self.consumption_experts: ConsumptionExperts | None = None
+        self.rating_experts: RatingExperts | None = None
+
+    def make_room(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Experts for tensors of these names and shapes, all zero; a name that is not there raises KeyError."""
+        if "consumption_experts.scalars" in shapes:
+            explained = Explained(shapes["consumption_experts.explained.weights"])
+            self.consumption_experts = ConsumptionExperts(explained)
+        if "rating_experts.scalars" in shapes and self.rating is not None:
+            factors = Factors(*shapes["rating_experts.factors.mean"])
+            explained = Explained(shapes["rating_experts.explained.weights"])
+            path = self.rating
+            self.rating_experts = RatingExperts(factors, explained, path.value, path.rated, len(path.log_histogram))
+
+    def check(self) -> None:
+        """Raise ValueError where weights from a file point to items that are not there."""
+        for module in self.modules():
+            if isinstance(module, Explained):
+                module.check()

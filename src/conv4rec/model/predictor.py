@@ -10,6 +10,7 @@ from torch import Tensor
 from conv4rec.data.interactions import Interactions
 from conv4rec.model import law
 from conv4rec.model.batch import Batch
+from conv4rec.model.experts import RatingExperts, RatingState
 from conv4rec.model.network import Network, RatingPath, Style
 from conv4rec.predictions import Floats, Predictions
 from conv4rec.vocabulary import InteractionTypes
@@ -28,13 +29,16 @@ class NetworkPredictor:
         self.network.eval()
         batch = Batch.of(histories, self.network.consumption.decoder.device)
         log_p_consume = law.log_p_consume(self.network.consumption(batch).float())  # (B, I)
+        if self.network.consumption_experts is not None:
+            log_p_consume = law.log_p_consume(self.network.consumption_experts(log_p_consume, batch))
         return Predictions(self.types, _numpy(log_p_consume), self._type_law(batch))
 
-    def _type_law(self, batch: Batch) -> "NetworkTypeLaw | SingleTypeLaw":
-        path = self.network.rating
+    def _type_law(self, batch: Batch) -> "NetworkTypeLaw | BlendedTypeLaw | SingleTypeLaw":
+        path, experts = self.network.rating, self.network.rating_experts
         if path is None:
             return SingleTypeLaw(batch.n_rows, self.network.consumption.decoder.shape[0])
-        return NetworkTypeLaw(path, path.encode(batch))
+        alone = NetworkTypeLaw(path, path.encode(batch))
+        return alone if experts is None else BlendedTypeLaw(alone, experts, experts.encode(batch))
 
 
 @dataclass(frozen=True)
@@ -47,14 +51,46 @@ class NetworkTypeLaw:
     @torch.inference_mode()
     def pairs(self, rows: NDArray[np.integer], items: NDArray[np.integer]) -> Floats:
         """(N, L)."""
-        device = self.style.z.device
-        where = (torch.tensor(index, dtype=torch.int64, device=device) for index in (rows, items))
-        return _numpy(law.log_p_type(self.path.pairs(self.style, *where)))
+        return _numpy(self.log_pairs(*self.places(rows, items)))
 
     @torch.inference_mode()
     def grid(self) -> Floats:
         """(B, I, L)."""
-        return _numpy(law.log_p_type(self.path.grid(self.style)))
+        return _numpy(self.log_grid())
+
+    def places(self, rows: NDArray[np.integer], items: NDArray[np.integer]) -> tuple[Tensor, Tensor]:
+        """Indices as tensors where the model is."""
+        device = self.style.z.device
+        row, item = (torch.tensor(index, dtype=torch.int64, device=device) for index in (rows, items))
+        return row, item
+
+    def log_pairs(self, rows: Tensor, items: Tensor) -> Tensor:
+        """(N, L)."""
+        return law.log_p_type(self.path.pairs(self.style, rows, items).float())
+
+    def log_grid(self) -> Tensor:
+        """(B, I, L)."""
+        return law.log_p_type(self.path.grid(self.style).float())
+
+
+@dataclass(frozen=True)
+class BlendedTypeLaw:
+    """log p(type | item) from the rating path and its experts."""
+
+    alone: NetworkTypeLaw
+    experts: RatingExperts
+    state: RatingState
+
+    @torch.inference_mode()
+    def pairs(self, rows: NDArray[np.integer], items: NDArray[np.integer]) -> Floats:
+        """(N, L)."""
+        where = self.alone.places(rows, items)
+        return _numpy(law.log_p_type(self.experts.pairs(self.state, *where, self.alone.log_pairs(*where))))
+
+    @torch.inference_mode()
+    def grid(self) -> Floats:
+        """(B, I, L)."""
+        return _numpy(law.log_p_type(self.experts.grid(self.state, self.alone.log_grid())))
 
 
 @dataclass(frozen=True)

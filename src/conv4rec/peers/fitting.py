@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import DataError, PeerError
+from conv4rec.evaluation import Validation
 from conv4rec.peers.links import ConsumeLink, fit_consume_link
 from conv4rec.peers.peer import Claim, Task
 from conv4rec.peers.rating_link import RatingLink, fit_rating_link
 from conv4rec.predictions import Floats, Predictions
-from conv4rec.training import Validation
 from conv4rec.vocabulary import InteractionTypes
 
 Users = NDArray[np.intp]

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy import optimize
 from scipy.special import log_softmax
 
+from conv4rec.evaluation import Validation
 from conv4rec.predictions import Floats
-from conv4rec.training import Validation
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.integer]

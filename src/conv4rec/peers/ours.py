@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from conv4rec.baselines import MostPopular
+from conv4rec.blending import fit_experts
 from conv4rec.config import Config, get_setting, make_config
 from conv4rec.data.interactions import Interactions
 from conv4rec.model.network import Network
@@ -44,6 +45,7 @@ def fit_ours(task: Task, params: Params) -> Ours:
         torch.manual_seed(task.seed)
         network = Network(config.model, Statistics.of(task.train, task.types))
     training = train(network, task.train, task.types, config.train, validation=task.validation)
+    fit_experts(network, task.train, task.types, config.experts, task.validation, seed=task.seed)
     return Ours(NetworkPredictor(network, task.types), training)
 
 
@@ -106,6 +108,10 @@ SPACE = {
     "model.embedding_dim": Setting(32, 512, log=True, integer=True),
     "model.rating_embedding_dim": Setting(16, 128, log=True, integer=True),
     "model.dropout": Setting(0.0, 0.7),
+    "experts.neighbours": Setting(32, 512, log=True, integer=True),
+    "experts.penalty": Setting(2.0, 100.0, log=True),
+    "experts.rating_neighbours": Setting(8, 128, log=True, integer=True),
+    "experts.rating_penalty": Setting(20.0, 1000.0, log=True),
 }
 DEFAULTS = {name: get_setting(Config(), name) for name in SPACE}
 

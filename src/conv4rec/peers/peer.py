@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from conv4rec.config import Config
 from conv4rec.data.interactions import Interactions
+from conv4rec.evaluation import Validation
 from conv4rec.predictions import Predictions
-from conv4rec.training import TrainingResult, Validation
+from conv4rec.training import TrainingResult
 from conv4rec.vocabulary import InteractionTypes
 
 Claim = Literal["consume", "rating"]

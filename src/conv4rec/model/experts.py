@@ -1,0 +1,190 @@
+"""Products of experts: what closed forms know of a user joins what the network says, in one law for each of the two.
+
+    log p_consume(i) = g log(floor + max(0, (x W)_i)) + b log p_network(i) + s [i in history]                  + const
+    log p_type(r | i) = a log p_network(r | i) - c (v_r - f)^2 / (2 var f) + v_r (d . means) + e_r             + const
+
+x W is the item-item path (`neighbours`), f and its variance come from the factors (`factors`), v_r is the standardised
+rating of an outcome, and the means are four guesses of it. The scalars are fitted on validation likelihood
+(`blending`), are part of the saved model, and make the law calibrated. Source: METHOD.md section 3; the terms beyond
+it, ours.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from conv4rec.model.batch import Batch
+from conv4rec.model.factors import Factors, Posterior
+from conv4rec.model.neighbours import Neighbours
+
+N_MEANS = 4
+"""Guesses of the rating: factors, biases alone, biases and neighbours, network."""
+
+
+class Explained(nn.Module):
+    """Neighbours as tensors: sums over what a user has of an item's M neighbours."""
+
+    items: Tensor
+    weights: Tensor
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        n_items, M, V = shape
+        self.register_buffer("items", torch.zeros(n_items, M, dtype=torch.int32))  # (I, M)
+        self.register_buffer("weights", torch.zeros(n_items, M, V))  # (I, M, V)
+
+    @classmethod
+    def of(cls, neighbours: Neighbours) -> "Explained":
+        explained = cls(neighbours.weights.shape)
+        explained.items = torch.from_numpy(neighbours.items)
+        explained.weights = torch.from_numpy(neighbours.weights)
+        return explained
+
+    def check(self) -> None:
+        """Raise ValueError for neighbours that are not among the items."""
+        if self.items.numel() and not 0 <= int(self.items.min()) <= int(self.items.max()) < len(self.items):
+            raise ValueError(f"a neighbour is not one of {len(self.items)} items")
+
+    def grid(self, views: list[Tensor]) -> Tensor:
+        """V views of the users' histories, (B, I) each, to the sums for all items, (B, I)."""
+        sums = [
+            functional.embedding_bag(
+                self.items, view.T.contiguous(), mode="sum", per_sample_weights=self.weights[:, :, v].contiguous()
+            )
+            for v, view in enumerate(views)
+        ]  # (I, B) each
+        return torch.stack(sums).sum(0).T  # (B, I)
+
+    def pairs(self, views: list[Tensor], rows: Tensor, items: Tensor) -> Tensor:
+        """The sums for N pairs, (N,)."""
+        neighbours = self.items[items].long()  # (N, M)
+        found = torch.stack([view[rows[:, None], neighbours] for view in views], dim=-1)  # (N, M, V)
+        return torch.einsum("nmv,nmv->n", found, self.weights[items])
+
+
+class ConsumptionScalars(NamedTuple):
+    """The product of `consumption_logits`."""
+
+    log_neighbours: Tensor  # () log g
+    log_floor: Tensor  # ()
+    log_network: Tensor  # () log b
+    repeat: Tensor  # () s
+
+    def logits(self, log_p_network: Tensor, explained: Tensor, seen: Tensor) -> Tensor:
+        """(B, I) log-law of the network, sums over neighbours, and 1 at the history, to logits of the law."""
+        known = torch.log(self.log_floor.exp() + torch.relu(explained))  # (B, I)
+        return self.log_neighbours.exp() * known + self.log_network.exp() * log_p_network + self.repeat * seen
+
+
+class ConsumptionExperts(nn.Module):
+    """The item-item path and the scalars that join it to the network."""
+
+    scalars: Tensor
+
+    def __init__(self, explained: Explained) -> None:
+        super().__init__()
+        self.explained = explained
+        self.register_buffer("scalars", torch.zeros(len(ConsumptionScalars._fields)))
+
+    def views(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(B, I) sums over neighbours, and 1 at the history."""
+        seen = torch.zeros(batch.n_rows, len(self.explained.items), device=batch.items.device)
+        seen[batch.rows, batch.items] = 1.0
+        return self.explained.grid([seen]), seen
+
+    def forward(self, log_p_network: Tensor, batch: Batch) -> Tensor:
+        """Logits of consumption, (B, I)."""
+        return ConsumptionScalars(*self.scalars).logits(log_p_network, *self.views(batch))
+
+
+class RatingExpert(NamedTuple):
+    """What is known of ratings before the network is asked; N pairs, or (B, I) in place of (N,)."""
+
+    mean: Tensor  # (N,) of the factors
+    variance: Tensor  # (N,)
+    biases: Tensor  # (N,)
+    neighbours: Tensor  # (N,) beyond the biases
+
+
+class RatingScalars(NamedTuple):
+    """The product of `rating_logits`: L + 6 numbers."""
+
+    network: Tensor  # () a
+    factors: Tensor  # () c
+    means: Tensor  # (4,) d
+    outcomes: Tensor  # (L,) e
+
+    @classmethod
+    def unpack(cls, scalars: Tensor) -> "RatingScalars":
+        return cls(scalars[0], scalars[1], scalars[2 : 2 + N_MEANS], scalars[2 + N_MEANS :])
+
+    def logits(self, log_p_network: Tensor, expert: RatingExpert, value: Tensor, rated: Tensor) -> Tensor:
+        """(N, L) log-law of the network to logits of the law; `value` and `rated` (L,) are those of the outcomes."""
+        guess = (log_p_network.exp() * value).sum(-1)  # (N,)
+        means = (expert.mean, expert.biases, expert.neighbours, guess)
+        slope = torch.stack(means, dim=-1) @ self.means  # (N,)
+        distance = (value - expert.mean[..., None]) ** 2 * rated / (2 * expert.variance[..., None])  # (N, L)
+        return self.network * log_p_network - self.factors * distance + slope[..., None] * value + self.outcomes
+
+
+class RatingState(NamedTuple):
+    """What the experts know of a batch of users."""
+
+    users: Posterior
+    views: list[Tensor]  # (B, I) mean deviation from the biases, and 1 at what is rated
+
+
+class RatingExperts(nn.Module):
+    """Factors, neighbours, and the scalars that join them to the rating path."""
+
+    value: Tensor
+    rated: Tensor
+    scalars: Tensor
+
+    def __init__(self, factors: Factors, explained: Explained, value: Tensor, rated: Tensor, n_types: int) -> None:
+        super().__init__()
+        self.factors, self.explained, self.n_types = factors, explained, n_types
+        self.register_buffer("value", value.clone())  # (K,) standardised rating of a channel, 0 if none
+        self.register_buffer("rated", rated.clone())  # (K,) 1 where the channel has a rating
+        self.register_buffer("scalars", torch.zeros(2 + N_MEANS + n_types))
+
+    def encode(self, batch: Batch) -> RatingState:
+        """Ask the histories; a channel without a rating tells nothing here."""
+        batch = batch.keep(self.rated[batch.channels] > 0)
+        values = self.value[batch.channels]
+        users = self.factors.encode(batch, values)
+        return RatingState(users, deviations(batch, values, *self.factors.biases(users)))
+
+    def expert_pairs(self, state: RatingState, rows: Tensor, items: Tensor) -> RatingExpert:
+        """(N,) each."""
+        user, item = self.factors.biases(state.users)
+        mean, variance = self.factors.pairs(state.users, rows, items)
+        return RatingExpert(mean, variance, user[rows] + item[items], self.explained.pairs(state.views, rows, items))
+
+    def pairs(self, state: RatingState, rows: Tensor, items: Tensor, log_p_network: Tensor) -> Tensor:
+        """Logits of the types of N pairs, (N, L)."""
+        return self._logits(log_p_network, self.expert_pairs(state, rows, items))
+
+    def grid(self, state: RatingState, log_p_network: Tensor) -> Tensor:
+        """Logits of the types of all items, (B, I, L)."""
+        user, item = self.factors.biases(state.users)
+        mean, variance = self.factors.grid(state.users)
+        biases = user[:, None] + item
+        return self._logits(log_p_network, RatingExpert(mean, variance, biases, self.explained.grid(state.views)))
+
+    def _logits(self, log_p_network: Tensor, expert: RatingExpert) -> Tensor:
+        value, rated = self.value[: self.n_types], self.rated[: self.n_types]
+        return RatingScalars.unpack(self.scalars).logits(log_p_network, expert, value, rated)
+
+
+def deviations(batch: Batch, values: Tensor, user_bias: Tensor, item_bias: Tensor) -> list[Tensor]:
+    """(B, I) mean deviation of a pair's ratings from the biases, and (B, I) 1 where there is one."""
+    beyond = values - user_bias[batch.rows] - item_bias[batch.items]  # (N,)
+    total = torch.zeros(batch.n_rows, len(item_bias), device=beyond.device)
+    count = torch.zeros_like(total)
+    where = batch.rows, batch.items
+    total.index_put_(where, beyond, accumulate=True)
+    count.index_put_(where, torch.ones_like(beyond), accumulate=True)
+    return [total / count.clamp(min=1.0), count.clamp(max=1.0)]
