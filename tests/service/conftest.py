@@ -61,11 +61,11 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server that runs."""
-    made = Postgres.make(tmp_path_factory.mktemp("postgres"))
+    made = Postgres.make()
     if isinstance(made, str):
         pytest.skip(made)
     made.start()
     yield made
-    made.stop()
+    made.remove()

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -110,18 +111,19 @@ class Postgres:
     user: str | None
 
     @classmethod
-    def make(cls, folder: Path) -> "Postgres | str":
-        """A new server that does not run yet, or why there can be none."""
+    def make(cls) -> "Postgres | str":
+        """A new server that does not run yet, or why there can be none.
+
+        Its folder is not below that of pytest, which every session of pytest closes to other users.
+        """
         programs = find_programs()
         if programs is None:
             return "needs PostgreSQL's initdb and pg_ctl: apt-get install postgresql"
         user = None
+        folder = Path(tempfile.mkdtemp(prefix="conv4rec-postgres-"))
         if os.geteuid() == 0:
             user = "postgres" if user_exists("postgres") else "nobody"
             shutil.chown(folder, user)
-            for parent in folder.parents:  # tmp_path is closed to others
-                if parent.stat().st_uid == 0 and parent != Path(parent.anchor):
-                    parent.chmod(parent.stat().st_mode | 0o011)
         made = cls(programs, folder / "data", free_port(), user)
         made.run("initdb", "--auth=trust", "--username=tester", "--no-sync", "-D", str(made.folder))
         return made
@@ -138,6 +140,11 @@ class Postgres:
     def stop(self) -> None:
         """Stop at once, as a machine does that loses power."""
         self.run("pg_ctl", "-D", str(self.folder), "-w", "-m", "immediate", "stop")
+
+    def remove(self) -> None:
+        """Stop, and delete everything."""
+        self.stop()
+        shutil.rmtree(self.folder.parent)
 
     def run(self, program: str, *words: str) -> None:
         """Run one of its programs, as a user who is not root."""

@@ -68,6 +68,15 @@ async def laws(
     return [by_item[item] for item in items]
 
 
+async def verb(service: Service, loaded: Loaded, name: str, person: Person, *arguments: Any, **choices: Any) -> Any:
+    """What `Conv4Rec.<name>` says of a user as the model knows them, `<name>_for` of any other history."""
+    if person.history is None:
+        ask = getattr(loaded.model, name)
+        return await service.worker.call(lambda: ask(person.name, *arguments, **choices))
+    ask, history = getattr(loaded.model, f"{name}_for"), as_frame([person]).drop("user_id")
+    return await service.worker.call(lambda: ask(history, *arguments, **choices))
+
+
 def _by_user(frame: pl.DataFrame) -> dict[Any, Rows]:
     return {user: list(rows) for user, rows in groupby(frame.to_dicts(), key=lambda row: row["user_id"])}
 

@@ -5,7 +5,7 @@ import gc
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ import torch
 from conv4rec.errors import StoreError
 from conv4rec.service.keys import KeyRing, load_keys
 from conv4rec.service.meters import Meters
-from conv4rec.service.people import Person, acquaintances
+from conv4rec.service.people import Person, acquaintances, check_ids
 from conv4rec.service.problems import Problem
 from conv4rec.service.settings import ServiceSettings
 from conv4rec.service.shelf import Loaded, Shelf
@@ -78,9 +78,14 @@ class Service:
             self.meters.store_errors.inc()
             raise
 
-    async def known(self, users: Sequence[Id], loaded: Loaded, field: str) -> list[Person]:
-        """Known users with what they did since; Problem 404, naming `field`, for one of whom nothing is known."""
-        return await self.remember(lambda: acquaintances(users, loaded, self.store.remembered(users), field))
+    async def known(self, places: Mapping[Id, str], loaded: Loaded) -> dict[Id, Person]:
+        """Known users with what they did since, by id.
+
+        `places` are the users, and where in the request they stand. Problem 422 for ids of the wrong kind, 404 for one
+        of whom nothing is known.
+        """
+        check_ids(places, integers=loaded.model.vocabulary.users.are_integers)
+        return await self.remember(lambda: acquaintances(places, loaded, self.store.remembered(list(places))))
 
     async def without_erased(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Rows about users, without those who were erased since the model was trained."""

@@ -62,10 +62,13 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request, and tell of it."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        if scope["type"] == "websocket":
+            await self._pass_websocket(scope, receive, send, headers)
+            return
         passing = _Passing(_request_id(headers), time.perf_counter())
         scope.setdefault("state", {})["request_id"] = passing.id
         try:
@@ -84,6 +87,15 @@ class Gate:
             await self._apologise(scope, receive, send, passing)
         finally:
             self._tell(scope, passing)
+
+    async def _pass_websocket(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+        """Let in whom a request would be let in; a page that is mounted here may talk so."""
+        try:
+            scope.setdefault("state", {})["caller"] = self._admit(scope, headers)
+        except Problem as problem:
+            await send({"type": "websocket.close", "code": 1008, "reason": problem.reason})
+        else:
+            await self.app(scope, receive, send)
 
     def _admit(self, scope: Scope, headers: Headers) -> Caller:
         """Who asks. Raises Problem 400 for another host's name, 401 for a wrong key, 429 for too many requests."""

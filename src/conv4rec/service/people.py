@@ -1,6 +1,6 @@
 """Whom a question is about: ids and histories as they were posted, checked, each fault with the field that has it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -61,17 +61,31 @@ def _is_sound(rows: Sequence[Row], loaded: Loaded) -> bool:
 
 def check_event(event: Interaction | FeedbackEvent, loaded: Loaded, where: str) -> None:
     """Raise Problem 422 for an item id of the wrong kind, or a rating that the model's scale does not have."""
-    check_ids([event.item_id], f"{where}item_id", integers=loaded.model.vocabulary.items.are_integers)
+    check_ids({event.item_id: f"{where}item_id"}, integers=loaded.model.vocabulary.items.are_integers)
     if (event.type, event.rating) not in loaded.types:
         known = ", ".join(kind.label for kind in loaded.model.vocabulary.types.channels)
         field = "type" if event.type not in {name for name, _ in loaded.types} else "rating"
         raise Problem(422, f"{where}{field}: expected one of the interaction types {known}", field=f"{where}{field}")
 
 
-def check_ids(ids: Iterable[Id], where: str, *, integers: bool) -> None:
+def placed(ids: Sequence[Id], field: str, suffix: str = "") -> dict[Id, str]:
+    """Every id once, with the place in the request where it comes first."""
+    return {each: f"{field}.{place}{suffix}" for place, each in reversed(list(enumerate(ids)))}
+
+
+def check_ids(places: Mapping[Id, str], *, integers: bool) -> None:
     """Raise Problem 422 for ids that are texts where the model has integers, or the other way round."""
-    if not all(isinstance(each, int) == integers for each in ids):
-        raise Problem(422, f"{where}: the ids of this model are {'integers' if integers else 'texts'}", field=where)
+    for each, where in places.items():
+        if isinstance(each, int) != integers:
+            raise Problem(422, f"{where}: the ids of this model are {'integers' if integers else 'texts'}", field=where)
+
+
+def check_items(places: Mapping[Id, str], loaded: Loaded) -> None:
+    """Raise Problem 422 for item ids of the wrong kind, 404 for one that the model does not know."""
+    check_ids(places, integers=loaded.model.vocabulary.items.are_integers)
+    for each, where in places.items():
+        if each not in loaded.items:
+            raise Problem(404, f"{where}: this model does not know this item", field=where)
 
 
 def read_id(text: str, *, integers: bool) -> Id | None:
@@ -85,14 +99,15 @@ def read_id(text: str, *, integers: bool) -> Id | None:
     return number if -(2**63) <= number < 2**63 and str(number) == text else None
 
 
-def acquaintances(users: Sequence[Id], loaded: Loaded, remembered: Remembered, field: str) -> list[Person]:
+def acquaintances(places: Mapping[Id, str], loaded: Loaded, remembered: Remembered) -> dict[Id, Person]:
     """Known users, with what they did since. Raises Problem 404 for one of whom nothing is known."""
-    found = [_acquaintance(user, loaded, remembered) for user in users]
-    for place, person in enumerate(found):
+    found = {}
+    for user, where in places.items():
+        person = _acquaintance(user, loaded, remembered)
         if person is None:
-            where = f"{field}.{place}"
             raise Problem(404, f"{where}: this model knows nothing of this user, nor of their feedback", field=where)
-    return [person for person in found if person is not None]
+        found[user] = person
+    return found
 
 
 def _acquaintance(user: Id, loaded: Loaded, remembered: Remembered) -> Person | None:

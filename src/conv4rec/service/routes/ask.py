@@ -13,9 +13,9 @@ from conv4rec.service.asking import Question
 from conv4rec.service.engine import Service
 from conv4rec.service.json import json_response
 from conv4rec.service.keys import Role
-from conv4rec.service.people import Person, as_frame, check_ids, read_id, strangers
+from conv4rec.service.people import Person, check_items, placed, read_id, strangers
 from conv4rec.service.problems import Problem, responses
-from conv4rec.service.routes.common import READ, TheService, blamed, check_count, known, people
+from conv4rec.service.routes.common import READ, TheService, blamed, check_count, people
 from conv4rec.service.schemas import Explain, Predict, Profile, Recommend, SimilarUsers
 from conv4rec.service.shelf import Loaded
 from conv4rec.service.store.tables import ShownList
@@ -46,8 +46,9 @@ async def predict(service: TheService, body: Predict) -> Response:
     """The law of pairs of known users and items, or of items for posted histories."""
     loaded = service.shelf.active
     _check_predict(body)
-    items = [pair.item_id for pair in body.pairs or ()] + list(body.items or ())
-    check_ids(items, "items" if body.pairs is None else "pairs", integers=loaded.model.vocabulary.items.are_integers)
+    items = list(body.items or ())
+    check_items(placed([pair.item_id for pair in body.pairs or ()], "pairs", ".item_id"), loaded)
+    check_items(placed(items, "items"), loaded)
     try:
         if body.pairs is not None:
             check_count(len(body.pairs), "pairs", service.settings.users)
@@ -66,13 +67,13 @@ async def predict(service: TheService, body: Predict) -> Response:
 async def explain(service: TheService, body: Explain) -> Response:
     """Which interactions of the history moved the predictions of some items, and by how much."""
     loaded = service.shelf.active
-    check_ids(body.items, "items", integers=loaded.model.vocabulary.items.are_integers)
+    check_items(placed(body.items, "items"), loaded)
     asked = await people(service, loaded, body)
     choices: dict[str, Any] = {"by": body.by, "like": body.like}
     rows: list[dict[str, Any]] = []
     try:
         for person in asked:
-            frame = await _verb(service, loaded, "explain", person, list(body.items), body.k, **choices)
+            frame = await asking.verb(service, loaded, "explain", person, list(body.items), body.k, **choices)
             rows += [row | {"user_id": person.name} for row in frame.to_dicts()]
     except Conv4RecError as error:
         raise blamed(error, body) from None
@@ -87,7 +88,7 @@ async def profile(service: TheService, body: Profile) -> Response:
     found: list[dict[str, Any]] = []
     try:
         for person in asked:
-            told = (await _verb(service, loaded, "profile", person, like=body.like)).to_dict()
+            told = (await asking.verb(service, loaded, "profile", person, like=body.like)).to_dict()
             neighbours = await service.without_erased(told["neighbours"])
             found.append(told | {"user_id": person.name, "neighbours": neighbours})
     except Conv4RecError as error:
@@ -103,7 +104,7 @@ async def similar_users(service: TheService, body: SimilarUsers) -> Response:
     found = []
     try:
         for person in asked:
-            rows = (await _verb(service, loaded, "similar_users", person, body.k)).to_dicts()
+            rows = (await asking.verb(service, loaded, "similar_users", person, body.k)).to_dicts()
             found.append(await service.without_erased(rows))
     except Conv4RecError as error:
         raise blamed(error, body) from None
@@ -127,15 +128,6 @@ async def interaction_types(service: TheService) -> Response:
     loaded = service.shelf.active
     found = await service.worker.call(loaded.model.interaction_types)
     return json_response({"model": loaded.name, **found.to_dict()})
-
-
-async def _verb(service: Service, loaded: Loaded, verb: str, person: Person, *arguments: Any, **choices: Any) -> Any:
-    """`Conv4Rec.<verb>` for a user as the model knows them, `<verb>_for` for any other history."""
-    if person.history is None:
-        ask = getattr(loaded.model, verb)
-        return await service.worker.call(lambda: ask(person.name, *arguments, **choices))
-    ask, history = getattr(loaded.model, f"{verb}_for"), as_frame([person]).drop("user_id")
-    return await service.worker.call(lambda: ask(history, *arguments, **choices))
 
 
 def _no_record(body: Recommend) -> Problem:
@@ -168,7 +160,7 @@ def _check_predict(body: Predict) -> None:
 async def _predict_pairs(service: Service, loaded: Loaded, body: Predict) -> tuple[list[Person], asking.Rows]:
     """Pairs of users without feedback in one question, the others user by user."""
     pairs = [(pair.user_id, pair.item_id) for pair in body.pairs or ()]
-    asked = await known(service, loaded, list(dict.fromkeys(user for user, _ in pairs)), "pairs")
+    asked = list((await service.known(placed([user for user, _ in pairs], "pairs", ".user_id"), loaded)).values())
     own = {person.name for person in asked if person.history is None}
     untouched = [pair for pair in pairs if pair[0] in own]
     rows: dict[Any, dict[str, Any]] = {}

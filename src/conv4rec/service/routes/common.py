@@ -8,9 +8,9 @@ from fastapi.security import HTTPBearer
 from conv4rec.errors import Conv4RecError
 from conv4rec.service.engine import Service
 from conv4rec.service.keys import Role
-from conv4rec.service.people import Person, check_ids, strangers
+from conv4rec.service.people import Person, placed, strangers
 from conv4rec.service.problems import Problem, as_problem
-from conv4rec.service.schemas import Body, Id, Who
+from conv4rec.service.schemas import Body, Who
 from conv4rec.service.shelf import Loaded
 
 BEARER = HTTPBearer(auto_error=False, description="An API key, see `conv4rec key`.")
@@ -47,13 +47,9 @@ async def people(service: Service, loaded: Loaded, who: Who) -> list[Person]:
     check_count(len(asked or ()), field, service.settings.users)
     if who.histories is not None:
         return strangers(who.histories, loaded, service.settings.history)
-    return await known(service, loaded, who.users or [], "users")
-
-
-async def known(service: Service, loaded: Loaded, users: list[Id], field: str) -> list[Person]:
-    """Known users; Problem 422 for ids of the wrong kind, 404 for one who is not known."""
-    check_ids(users, field, integers=loaded.model.vocabulary.users.are_integers)
-    return await service.known(users, loaded, field)
+    users = who.users or []
+    found = await service.known(placed(users, "users"), loaded)
+    return [found[user] for user in users]
 
 
 def check_count(count: int, field: str, limit: int) -> None:

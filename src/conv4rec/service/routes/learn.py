@@ -29,7 +29,7 @@ async def feedback(service: TheService, body: Feedback) -> Response:
     check_count(len(body.events), "events", service.settings.users)
     integers = loaded.model.vocabulary.users.are_integers
     for place, event in enumerate(body.events):
-        check_ids([event.user_id], f"events.{place}.user_id", integers=integers)
+        check_ids({event.user_id: f"events.{place}.user_id"}, integers=integers)
         check_event(event, loaded, f"events.{place}.")
     now = int(time.time())
     events = [
