@@ -261,6 +261,7 @@ REFUSED: list[tuple[str, dict[str, Any], int, str | None]] = [
     ("feedback", {"events": [{"user_id": 1, "item_id": "i00", "rating": 9}]}, 422, "events.0.rating"),
     ("feedback", {"events": [{"user_id": 1, "item_id": "i\x0000"}]}, 422, "events.0.item_id"),
     ("feedback", {"events": [{"user_id": 1, "item_id": "i00", "timestamp": -1}]}, 422, "events.0.timestamp"),
+    ("feedback", {"events": [{"user_id": 1, "item_id": "i00", "timestamp": 9**11}]}, 422, "events.0.timestamp"),
 ]
 
 

@@ -1,5 +1,6 @@
 """Keys, roles, limits, times and ids of requests."""
 
+import asyncio
 import socket
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from conv4rec.service.app import create_app
+from conv4rec.service.gate import Gate
 from conv4rec.service.rates import Rates
 from conv4rec.service.settings import ServiceSettings, make_settings
 from tests.service.servers import served
@@ -149,6 +152,28 @@ def test_an_answer_that_takes_too_long(models: Path, store: str) -> None:
         answer = client.get("/v1/types")
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
         assert answer.json()["error"]["reason"] == "no answer within 1e-06 s"
+
+
+def test_websockets_pass_the_gate_too(models: Path, store: str, keys: Keys) -> None:
+    met: list[Any] = []
+
+    async def inside(scope: Any, _receive: Any, _send: Any) -> None:
+        met.append(scope["state"]["caller"].name)
+
+    async def send(message: Any) -> None:
+        met.append(message["code"])
+
+    async def receive() -> Any:
+        raise AssertionError
+
+    service = create_app(settings(models, store, keys=keys[0])).state.service
+    gate = Gate(inside, service, ("/page/",))
+    for path, key in (("/ws", None), ("/page/ws", None), ("/ws", keys[1]["read"])):
+        headers = [] if key is None else [(b"authorization", f"Bearer {key}".encode())]
+        scope = {"type": "websocket", "path": path, "headers": headers, "client": ("127.0.0.1", 5)}
+        asyncio.run(gate(scope, receive, send))
+    assert met == [1008, "-", "a-reader"]
+    service.store.close()
 
 
 def test_ids_of_requests(ask: httpx.Client) -> None:

@@ -74,5 +74,6 @@ def _run(settings: "ServiceSettings") -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=75,  # longer than a proxy in front keeps a connection, so that none is closed under it
         timeout_graceful_shutdown=round(settings.timeout),
     )

@@ -12,12 +12,13 @@ from conv4rec.online import ictr
 from conv4rec.service import answers
 from conv4rec.service.json import json_response
 from conv4rec.service.people import check_event, check_ids
-from conv4rec.service.problems import as_problem, responses
+from conv4rec.service.problems import Problem, as_problem, responses
 from conv4rec.service.routes.common import READ, WRITE, TheService, check_count
 from conv4rec.service.schemas import Feedback
 from conv4rec.service.store.tables import Event
 
 router = APIRouter(prefix="/v1", tags=["learn"])
+DAY = 86_400
 WINDOWS = (600.0, 86_400.0)
 """Seconds: ten minutes and a day."""
 
@@ -32,6 +33,7 @@ async def feedback(service: TheService, body: Feedback) -> Response:
         check_ids({event.user_id: f"events.{place}.user_id"}, integers=integers)
         check_event(event, loaded, f"events.{place}.")
     now = int(time.time())
+    _refuse_future(body, now)
     events = [
         Event(e.user_id, e.item_id, e.rating, e.type, now if e.timestamp is None else e.timestamp, e.key)
         for e in body.events
@@ -42,6 +44,14 @@ async def feedback(service: TheService, body: Feedback) -> Response:
         raise as_problem(error, frozenset({"key"})) from None
     service.meters.feedback.inc(done.stored)
     return json_response(done._asdict())
+
+
+def _refuse_future(body: Feedback, now: int) -> None:
+    """Problem 422 for an event later than tomorrow: it would outdo whatever the user does until then."""
+    for place, event in enumerate(body.events):
+        if event.timestamp is not None and event.timestamp > now + DAY:
+            where = f"events.{place}.timestamp"
+            raise Problem(422, f"{where}: lies in the future; expected seconds since 1970", field=where)
 
 
 @router.get("/ictr", response_model=answers.Rates, responses=responses(), dependencies=READ)
