@@ -1,6 +1,7 @@
 """Rating styles, by hand."""
 
 import numpy as np
+import polars as pl
 import pytest
 
 from conv4rec.recommender import Conv4Rec
@@ -44,7 +45,15 @@ def test_percentiles_count_half_of_the_equal(value: float, percent: float) -> No
 
 
 def test_the_population_is_neither_generous_nor_stern(films: Conv4Rec) -> None:
-    """What an item is rated by others comes from the law of somebody unknown; over all ratings it must be right."""
     styles = films._answers.population.styles
     assert np.average(styles.generosity, weights=styles.n_ratings) == pytest.approx(0.0, abs=0.05)
     assert styles.generosity.std() > 0.25
+
+
+def test_the_mean_of_an_item_is_drawn_to_that_of_all(films: Conv4Rec, clicks: Conv4Rec) -> None:
+    population = films._answers.population
+    frame = pl.concat([films.history_of(user) for user in films.vocabulary.users.values])
+    item, middle = frame.filter(item_id=1682)["rating"], frame["rating"].mean()
+    place = films.vocabulary.items.indices([1682])[0]
+    assert population.item_means[place] == pytest.approx((item.sum() + 5 * middle) / (len(item) + 5))  # type: ignore[operator]
+    assert np.isnan(clicks._answers.population.item_means).all()

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from conv4rec.data.interactions import Interactions
 from conv4rec.embeddings import Embeddings, unit
-from conv4rec.predictions import Floats, Predictions, Predictor, expected_rating
+from conv4rec.predictions import Floats, Predictions, Predictor
 from conv4rec.verbs.leave_out import claims_left_out, nothing
 from conv4rec.verbs.style import Styles
 
@@ -16,6 +16,8 @@ USERS, ITEMS = 500, 20
 """Users drawn to learn what is usual, and items of each that are left out."""
 SEED = 0
 """Seed of that draw."""
+FEW = 5.0
+"""Pseudo-count with which the mean rating of an item is drawn to that of all."""
 
 Array = NDArray[np.float64]
 
@@ -56,11 +58,14 @@ class Population:
 
     @cached_property
     def item_means(self) -> Array:
-        """(I,) the rating expected of a user of whom nothing is known; NaN where nothing is rated."""
-        types = self.predictor.types
-        if not types.n_levels:
-            return np.full(self.histories.n_items, np.nan)
-        return expected_rating(self.blank.p_rating_grid()[0], types).astype(np.float64)
+        """(I,) the mean rating of every item, drawn to that of all where there are few; NaN where nothing is rated."""
+        rating = self.predictor.types.channel_ratings[self.histories.channels]
+        rated = ~np.isnan(rating)
+        rating, items, n_items = rating[rated], self.histories.items[rated], self.histories.n_items
+        if not len(rating):
+            return np.full(n_items, np.nan)
+        total = np.bincount(items, weights=rating, minlength=n_items)
+        return np.asarray((total + FEW * rating.mean()) / (np.bincount(items, minlength=n_items) + FEW))
 
     @cached_property
     def popularity(self) -> Array:

@@ -20,7 +20,7 @@ class Style:
     Attributes:
         n_ratings: how many ratings that is known from.
         mean: their mean.
-        generosity: mean of rating less what the item is rated by others.
+        generosity: mean of rating less the item's mean rating.
         spread: standard deviation; None for a single rating.
         generosity_percentile: of the population, in percent.
         spread_percentile: the same of the spread.

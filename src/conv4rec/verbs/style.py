@@ -19,7 +19,7 @@ class Styles:
     Attributes:
         n_ratings: (U,).
         mean: (U,) mean rating; NaN without ratings.
-        generosity: (U,) mean of rating less what the item is rated by others; NaN without ratings.
+        generosity: (U,) mean of rating less the item's mean rating; NaN without ratings.
         spread: (U,) standard deviation of the ratings; NaN for fewer than two.
     """
 
