@@ -96,11 +96,12 @@ def simulated(small_config: Config) -> "Conv4Rec":
 
 @pytest.fixture(scope="session")
 def films(data_folder: Path) -> "Conv4Rec":
-    """A model of ML-100K, trained for some epochs on all of it."""
+    """A model of ML-100K with all its parts, fitted for a few seconds."""
     from conv4rec.data.sources import load_ratings
     from conv4rec.recommender import Conv4Rec
 
-    config = make_config({"train": {"epochs": 10, "device": "cpu"}})
+    experts = {"neighbours": 32, "factors": [8], "sweeps": 4, "rating_neighbours": 8}
+    config = make_config({"train": {"epochs": 10, "device": "cpu"}, "experts": experts})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONV4REC_DATA", str(data_folder))
         return Conv4Rec(config).fit(load_ratings("ml-100k"))
