@@ -255,6 +255,8 @@ REFUSED: list[tuple[str, dict[str, Any], int, str | None]] = [
     ("explain", {"users": [100], "items": ["nowhere"]}, 404, "items.0"),
     ("explain", {"users": [100], "items": []}, 422, "items"),
     ("explain", {"users": [100], "items": ["i10"], "by": "magic"}, 422, "by"),
+    ("recommend", {"users": [100], "rank_by": "gain", "utility": {}}, 422, "utility"),
+    ("explain", {"users": [100, 101], "items": ["i10"] * 100, "k": 10_000}, 422, "k"),
     ("profile", {"users": [100], "like": 99}, 422, "like"),
     ("feedback", {"events": []}, 422, "events"),
     ("feedback", {"events": [{"user_id": "a", "item_id": "i00"}]}, 422, "events.0.user_id"),

@@ -26,7 +26,10 @@ class Question(NamedTuple):
 
     def arguments(self) -> dict[str, Any]:
         """The arguments again."""
-        return {name: dict(value) if name == "utility" and value else _thawed(value) for name, value in self.choices}
+        return {
+            name: dict(value) if name == "utility" and value is not None else _thawed(value)
+            for name, value in self.choices
+        }
 
 
 async def lists(service: Service, loaded: Loaded, people: Sequence[Person], question: Question) -> list[Rows]:

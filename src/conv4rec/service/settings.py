@@ -41,6 +41,8 @@ class ServiceSettings(Section):
     """Most interactions in a posted history; more answers 422."""
     list_length: Positive = 1000
     """Most items in a list (`k`); more answers 422."""
+    rows: Positive = 100_000
+    """Most rows in an answer, such as users times `k`; more answers 422."""
     requests_per_second: Annotated[float, Field(gt=0.0)] | None = 1000.0
     """Requests a second of one key (of one address, without keys), and as many at once; more answers 429. None: any."""
     queue: Positive = 1024

@@ -15,7 +15,7 @@ from conv4rec.service.json import json_response
 from conv4rec.service.keys import Role
 from conv4rec.service.people import Person, check_items, placed, read_id, strangers
 from conv4rec.service.problems import Problem, responses
-from conv4rec.service.routes.common import READ, TheService, blamed, check_count, people
+from conv4rec.service.routes.common import READ, TheService, blamed, check_count, check_rows, people
 from conv4rec.service.schemas import Explain, Predict, Profile, Recommend, SimilarUsers
 from conv4rec.service.shelf import Loaded
 from conv4rec.service.store.tables import ShownList
@@ -31,6 +31,7 @@ async def recommend(service: TheService, request: Request, body: Recommend) -> R
     loaded = service.shelf.active
     check_count(body.k, "k", min(service.settings.list_length, len(loaded.items)))
     asked = await people(service, loaded, body)
+    check_rows(len(asked) * body.k, "k", service)
     try:
         found = await asking.lists(service, loaded, asked, Question.of(body.k, body.choices()))
     except Conv4RecError as error:
@@ -56,6 +57,7 @@ async def predict(service: TheService, body: Predict) -> Response:
         else:
             check_count(len(body.histories or ()), "histories", service.settings.users)
             check_count(len(items), "items", service.settings.list_length)
+            check_rows(len(body.histories or ()) * len(items), "items", service)
             asked = strangers(body.histories or (), loaded, service.settings.history)
             rows = [row for who in asked for row in await asking.laws(service, loaded, who, items, body.like)]
     except Conv4RecError as error:
@@ -69,6 +71,7 @@ async def explain(service: TheService, body: Explain) -> Response:
     loaded = service.shelf.active
     check_items(placed(body.items, "items"), loaded)
     asked = await people(service, loaded, body)
+    check_rows(len(asked) * len(body.items) * (body.k + 1), "k", service)
     choices: dict[str, Any] = {"by": body.by, "like": body.like}
     rows: list[dict[str, Any]] = []
     try:
@@ -101,6 +104,7 @@ async def similar_users(service: TheService, body: SimilarUsers) -> Response:
     """The known users who are nearest to people."""
     loaded = service.shelf.active
     asked = await people(service, loaded, body)
+    check_rows(len(asked) * body.k, "k", service)
     found = []
     try:
         for person in asked:

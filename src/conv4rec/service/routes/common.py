@@ -58,6 +58,13 @@ def check_count(count: int, field: str, limit: int) -> None:
         raise Problem(422, f"{field}: {count}: expected 1 to {limit}", field=field)
 
 
+def check_rows(rows: int, field: str, service: Service) -> None:
+    """Raise Problem 422 for a question whose answer may have more rows than the service allows."""
+    limit = service.settings.rows
+    if rows > limit:
+        raise Problem(422, f"{field}: the answer may have {rows} rows: expected at most {limit}", field=field)
+
+
 def blamed(error: Conv4RecError, body: Body) -> Problem:
     """The answer to what the model says of a question, with the field of `body` that it is about."""
     return as_problem(error, frozenset(type(body).model_fields))
