@@ -10,7 +10,7 @@ from conv4rec.data.interactions import Interactions
 from conv4rec.verbs.leave_out import Claims, Indices, claims_left_out
 from conv4rec.verbs.population import Population, percentile
 
-FEW, ODD, UNUSUAL = 5.0, 2.5, 5.0
+FEW, ODD, UNUSUAL = 5.0, 1.0, 5.0
 """Percent of the population whose histories count as thin and as odd, and of its interactions that do as unusual."""
 Verdict = Literal["usual", "thin", "odd"]
 
@@ -24,7 +24,7 @@ class Familiarity:
             nats by which the rest of the history tells more than popularity does.
         percentile: of that among users of the population.
         n_items: different items in the history.
-        verdict: `thin` below the 5th percentile of lengths, else `odd` below the 2.5th of lift, else `usual`.
+        verdict: `thin` below the 5th percentile of lengths, else `odd` below the 1st of lift, else `usual`.
         rule: the same in a sentence, with the limits.
     """
 
@@ -73,6 +73,6 @@ def familiarity(reading: Reading, population: Population) -> Familiarity:
     verdict: Verdict = "thin" if n_items < shortest else "odd" if lift < lowest else "usual"
     rule = (
         f"thin: fewer than {shortest:g} items, the {FEW:g}th percentile of the histories in the model; "
-        f"odd: mean lift below {lowest:.2f} nats, the {ODD:g}th percentile of theirs"
+        f"odd: mean lift below {lowest:.2f} nats, percentile {ODD:g} of theirs"
     )
     return Familiarity(lift, percentile(lift, population.reference.means), n_items, verdict, rule)
