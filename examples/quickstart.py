@@ -18,7 +18,7 @@ def main() -> None:
         print(error)
         ratings = load_ratings("simulated")
     model = Conv4Rec(train={"epochs": 20})
-    with ProgressBar(epochs=20) as bar:
+    with ProgressBar() as bar:
         model.fit(ratings, listener=bar)
 
     items = ratings.frame["item_id"].unique().sort()[:3].to_list()

@@ -102,7 +102,7 @@ class StopAfter(Silent):
     def __init__(self, epoch: int) -> None:
         self.epoch = epoch
 
-    def on_batch(self, *, epoch: int, done: int, total: int, loss: float) -> None:  # noqa: ARG002
+    def on_batch(self, *, epoch: int, epochs: int, done: int, total: int, loss: float) -> None:  # noqa: ARG002
         if epoch == self.epoch:
             raise KeyboardInterrupt
 

@@ -26,7 +26,7 @@ from conv4rec.model.neighbours import Neighbours, fit_neighbours
 from conv4rec.model.network import Network, RatingPath
 from conv4rec.vocabulary import InteractionTypes
 
-CELLS = 1 << 22
+CELLS = 1 << 21
 """Cells of users x items that the scalars of consumption are fitted on."""
 LEAST_USERS = 64
 """Users that they are fitted on, however many items there are."""
@@ -123,12 +123,9 @@ def _rating_neighbours(factors: Factors, batch: Batch, values: Tensor, config: E
 
 def _blend_consumption(network: Network, experts: ConsumptionExperts, validation: Validation, seed: int) -> None:
     """The likeliest scalars on a sample of the users who have targets."""
-    users = np.flatnonzero(validation.targets.counts)
-    n_users = min(len(users), max(LEAST_USERS, CELLS // validation.targets.n_items))
-    users = np.sort(np.random.default_rng(seed).choice(users, n_users, replace=False))
+    some = validation.sample(max(LEAST_USERS, CELLS // validation.targets.n_items), seed)
     device = experts.scalars.device
-    batch = Batch.of(validation.history.select(users), device)
-    asked = Batch.of(validation.targets.select(users), device)
+    batch, asked = Batch.of(some.history, device), Batch.of(some.targets, device)
     with torch.no_grad():
         views = (law.log_p_consume(network.consumption(batch).float()), *experts.views(batch))
 

@@ -89,12 +89,13 @@ class ModelConfig(Section):
 class TrainConfig(Section):
     """How the network is fitted."""
 
-    epochs: Positive = 40
-    """Passes over the users, over which the step size falls linearly to zero."""
+    epochs: Positive | None = None
+    """Passes over the users, over which the step size falls linearly to zero. None: 25 for up to 100,000 interactions,
+    falling to 14 for a million."""
     batch_size: Positive | None = None
     """Users in a batch. None: a sixteenth of the users, but 32 to 256, so that an epoch of few users has its steps."""
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-3
-    """Step size of Adam in the first epoch."""
+    """Step size of Adam in the first epoch, for up to 100,000 interactions; for more it is up to five times this."""
     weight_decay: Weight = 0.01
     """L2 penalty on the tables of the consumption path, divided by the square root of the number of interactions."""
     rating_weight_decay: Weight = 0.12
@@ -107,6 +108,8 @@ class TrainConfig(Section):
     """Weight of the explicit part of the loss; any value but 1 gives up the recovery of the true law."""
     patience: Positive = 10
     """Stop after this many epochs without a better validation figure."""
+    validation_users: Positive = 2000
+    """After an epoch the figures are those of at most this many users, drawn once."""
     monitor: Literal["nll", "nll_consume", "nll_rating", "ndcg@20", "rmse"] = "nll"
     """Validation figure that decides when to stop and which epoch is kept."""
     seed: Annotated[int, Field(ge=0)] = 0

@@ -43,6 +43,15 @@ class Validation:
             return cls(history, targets)
         return cls(history, targets, Interactions.from_ratings(held_out.excluded, vocabulary))
 
+    def sample(self, n_users: int, seed: int) -> "Validation":
+        """At most this many of the users who have targets."""
+        users = np.flatnonzero(self.targets.counts)
+        if len(users) <= n_users:
+            return self
+        some = np.sort(np.random.default_rng(seed).choice(users, n_users, replace=False))
+        excluded = None if self.excluded is None else self.excluded.select(some)
+        return Validation(self.history.select(some), self.targets.select(some), excluded)
+
 
 @dataclass(frozen=True)
 class Report:

@@ -20,13 +20,12 @@ class ProgressBar:
     """Listens to training and shows loss, validation figures and the remaining time.
 
     Example:
-        with ProgressBar(epochs=model.config.train.epochs) as bar:
+        with ProgressBar() as bar:
             model.fit("ml-100k", listener=bar)
     """
 
-    def __init__(self, epochs: int, *, console: Console | None = None) -> None:
+    def __init__(self, *, console: Console | None = None) -> None:
         self.console = Console(stderr=True) if console is None else console
-        self.epochs = epochs
         self.progress = Progress(
             TextColumn("{task.description} {task.completed:.0f}/{task.total:.0f}"),
             BarColumn(bar_width=8),
@@ -35,7 +34,7 @@ class ProgressBar:
             TextColumn("left"),
             console=self.console,
         )
-        self.task: TaskID = self.progress.add_task("epoch", total=epochs, figures="")
+        self.task: TaskID = self.progress.add_task("epoch", total=1, figures="")
         self.validation = ""
 
     def __enter__(self) -> "ProgressBar":
@@ -47,10 +46,10 @@ class ProgressBar:
     ) -> None:
         self.progress.stop()
 
-    def on_batch(self, *, epoch: int, done: int, total: int, loss: float) -> None:
+    def on_batch(self, *, epoch: int, epochs: int, done: int, total: int, loss: float) -> None:
         """Move the bar by a fraction of an epoch."""
         figures = f"loss {loss:.2f}{self.validation}"
-        self.progress.update(self.task, completed=epoch - 1 + done / total, figures=figures)
+        self.progress.update(self.task, total=epochs, completed=epoch - 1 + done / total, figures=figures)
 
     def on_epoch(self, epoch: Epoch, *, is_best: bool) -> None:  # noqa: ARG002
         """Show what validation gave."""

@@ -48,7 +48,7 @@ class TrainingResult:
 class Listener(Protocol):
     """Hears of progress; a progress bar is one."""
 
-    def on_batch(self, *, epoch: int, done: int, total: int, loss: float) -> None: ...
+    def on_batch(self, *, epoch: int, epochs: int, done: int, total: int, loss: float) -> None: ...
 
     def on_epoch(self, epoch: Epoch, *, is_best: bool) -> None: ...
 
@@ -58,7 +58,7 @@ class Listener(Protocol):
 class Silent:
     """A listener that does nothing."""
 
-    def on_batch(self, *, epoch: int, done: int, total: int, loss: float) -> None: ...
+    def on_batch(self, *, epoch: int, epochs: int, done: int, total: int, loss: float) -> None: ...
 
     def on_epoch(self, epoch: Epoch, *, is_best: bool) -> None: ...
 
@@ -78,6 +78,16 @@ def choose_device(wanted: str) -> torch.device:
 def choose_batch_size(wanted: int | None, n_users: int) -> int:
     """The users in a batch: what was asked for, or a sixteenth of them within 32 to 256."""
     return min(256, max(32, n_users // 16)) if wanted is None else wanted
+
+
+def choose_epochs(wanted: int | None, n_interactions: int) -> int:
+    """The passes over the users: what was asked for, or 25, and fewer where the steps are longer."""
+    return round(25 * _speed(n_interactions) ** -0.35) if wanted is None else wanted
+
+
+def _speed(n_interactions: int) -> float:
+    """How much longer the steps are for more than 100,000 interactions, up to 5 times: measured in docs/model.md."""
+    return float(min(5.0, max(1.0, (n_interactions / 100_000) ** 0.75)))
 
 
 def train(
@@ -132,7 +142,10 @@ class _Run:
         self.device = choose_device(config.device)
         self.network = network.to(self.device)
         self.data = Resident.of(interactions, self.device)
-        self.types, self.config, self.validation = types, config, validation
+        self.types, self.config = types, config
+        self.validation = None if validation is None else validation.sample(config.validation_users, config.seed)
+        self.n_epochs = choose_epochs(config.epochs, len(interactions))
+        self.learning_rate = config.learning_rate * _speed(len(interactions))
         self.covers = torch.from_numpy(types.covers).to(self.device)
         self.optimizer = make_optimizer(network, config, len(interactions))
         self.epochs: list[Epoch] = []
@@ -142,7 +155,7 @@ class _Run:
     @property
     def finished(self) -> bool:
         waited = len(self.epochs) - self.best_epoch
-        return len(self.epochs) >= self.config.epochs or waited >= self.config.patience
+        return len(self.epochs) >= self.n_epochs or waited >= self.config.patience
 
     def run_epoch(self, listener: Listener) -> Epoch:
         started, number = time.perf_counter(), len(self.epochs) + 1
@@ -198,7 +211,7 @@ class _Run:
                 )
             totals += sums
             loss = _mean(totals[0], totals[1]) + _mean(totals[2], totals[3])
-            listener.on_batch(epoch=number, done=start + len(users), total=len(order), loss=loss)
+            listener.on_batch(epoch=number, epochs=self.n_epochs, done=start + len(users), total=len(order), loss=loss)
         return _mean(totals[0], totals[1]), _mean(totals[2], totals[3])
 
     def _step(self, batch: Batch) -> Tensor:
@@ -232,7 +245,7 @@ class _Run:
     def _set_learning_rate(self, number: int) -> None:
         """Linear decay, from the full rate in the first epoch to one step above zero in the last."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * (1 - (number - 1) / self.config.epochs)
+            group["lr"] = self.learning_rate * (1 - (number - 1) / self.n_epochs)
 
     def _validate(self) -> dict[str, float]:
         if self.validation is None:

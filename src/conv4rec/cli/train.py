@@ -84,7 +84,7 @@ def fit_and_save(
     checkpoint = model.with_name(f"{model.name}{window}.checkpoint")
     if resume and not checkpoint.exists():
         Console(stderr=True).print(f"no checkpoint {checkpoint}: starting anew", highlight=False, markup=False)
-    with ProgressBar(settings.train.epochs) as bar:
+    with ProgressBar() as bar:
         fitted = Conv4Rec(settings)
         fitted.fit_split(parts.split, parts.known, listener=bar, checkpoint=checkpoint, resume=resume)
     fitted.save(model)

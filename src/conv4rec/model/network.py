@@ -132,8 +132,11 @@ class RatingPath(nn.Module):
 
     def pairs(self, style: Style, rows: Tensor, items: Tensor) -> Tensor:
         """Logits of the types of N pairs, (N, L)."""
-        O = torch.einsum("ncd,nd->nc", self.decoder[items], style.z[rows])  # (N, C)
-        return O @ self.output + self.bias[items] + (style.shift @ self.histogram)[rows]  # (N, L)
+        decoder = functional.embedding(items, self.decoder.flatten(1)).view(len(items), *self.decoder.shape[1:])
+        z = functional.embedding(rows, style.z)  # (N, D); an index would do, but its gradient is slower
+        O = torch.einsum("ncd,nd->nc", decoder, z)  # (N, C)
+        shift = functional.embedding(rows, style.shift @ self.histogram)
+        return O @ self.output + functional.embedding(items, self.bias) + shift  # (N, L)
 
     def grid(self, style: Style) -> Tensor:
         """Logits of the types of all items, (B, I, L)."""
