@@ -41,5 +41,5 @@ def test_liked_is_the_upper_quarter_of_the_scale(scale: list[float], like: float
 
 
 def test_users_per_batch_keeps_to_the_budget() -> None:
-    assert users_per_batch(1000, 5, memory_mb=1) == 2**20 // (4 * 1000 * 26)
+    assert users_per_batch(1000, 5, memory_mb=1) == 2**20 // (4 * 1000 * 30)
     assert users_per_batch(10**9, 5, memory_mb=1) == 1

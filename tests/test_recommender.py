@@ -356,4 +356,4 @@ def test_scoring_keeps_to_its_memory_however_many_users(fitted: Conv4Rec, monkey
     names, histories = read_history(many, fitted.vocabulary)
     assert engine.rank(names, histories, Query(k=1, rank_by="enjoy")).height == n_users
     assert sum(sizes) == n_users
-    assert max(sizes) * 4 * n_items * (6 + 4 * n_types) <= 8 * 2**20
+    assert max(sizes) * 4 * n_items * (10 + 4 * n_types) <= 8 * 2**20

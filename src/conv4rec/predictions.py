@@ -87,10 +87,10 @@ class Predictor(Protocol):
 def users_per_batch(n_items: int, n_types: int, *, memory_mb: int = 512) -> int:
     """How many users fit a scoring budget.
 
-    A user takes about 4 bytes x n_items x (6 + 4 n_types): scores and copies for sorting, logits and probabilities
+    A user takes about 4 bytes x n_items x (10 + 4 n_types): scores of network and experts, copies for sorting, laws
     of the types. At least one user.
     """
-    per_user = 4 * n_items * (6 + 4 * n_types)
+    per_user = 4 * n_items * (10 + 4 * n_types)
     return max(1, memory_mb * 2**20 // per_user)
 
 
