@@ -22,6 +22,7 @@ def serve(
     active: Annotated[str | None, typer.Option(help="The model that answers first.")] = None,
     store: Annotated[str | None, typer.Option(help="URL of the database of feedback. sqlite:///conv4rec.db")] = None,
     keys: Annotated[Path | None, typer.Option(envvar="CONV4REC_KEYS", help="TOML file of API keys.")] = None,
+    records: Annotated[Path | None, typer.Option(help="Run folder whose comparison the page shows.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on. 127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on. 8000")] = None,
     config: Annotated[Path | None, typer.Option("--config", help="All of these and more, as a TOML file.")] = None,
@@ -38,7 +39,7 @@ def serve(
         raise MissingExtraError("serving needs FastAPI and uvicorn: pip install 'conv4rec[serve]'") from None
     from conv4rec.service.settings import load_settings
 
-    given: dict[str, Any] = {"models": models, "active": active, "store": store, "keys": keys}
+    given: dict[str, Any] = {"models": models, "active": active, "store": store, "keys": keys, "records": records}
     settings = load_settings(config, options.given(set_), **given, host=host, port=port)
     if settings.keys is None:
         sys.stderr.write(LOUD)
@@ -66,7 +67,9 @@ def _run(settings: "ServiceSettings") -> None:
     log_as_json()
     app = create_app(settings)
     address = f"[{settings.host}]" if ":" in settings.host else settings.host
-    sys.stderr.write(f"conv4rec: http://{address}:{settings.port}/openapi.json tells what can be asked\n")
+    sys.stderr.write(
+        f"conv4rec: http://{address}:{settings.port}/ is the page, /openapi.json tells what can be asked\n"
+    )
     uvicorn.run(
         app,
         host=settings.host,

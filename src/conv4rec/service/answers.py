@@ -4,6 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from conv4rec.records import ReliabilityBin
+
 
 class Answer(BaseModel):
     """A body, or a part of one."""
@@ -142,6 +144,60 @@ class History(Answer):
     history: list[Past]
 
 
+class FoundUser(Answer):
+    """A known user."""
+
+    user_id: int | str
+    n_interactions: int
+
+
+class FoundUsers(Answer):
+    """Users by the beginning of their ids."""
+
+    model: str
+    users: list[FoundUser]
+    """The id asked for first, then the shorter ids. Erased users are left out."""
+
+
+class FoundItem(Answer):
+    """An item."""
+
+    item_id: int | str
+    title: str | None
+
+
+class FoundItems(Answer):
+    """Items by words of their titles."""
+
+    model: str
+    items: list[FoundItem]
+    """The best match first."""
+
+
+class Compared(Answer):
+    """What a record says of a model: one recipe, one data set, one seed, one window."""
+
+    model: str
+    data: str
+    recipe: str
+    seed: int
+    window: int
+    error: str | None
+    """Why there are no figures."""
+    metrics: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    reliability_like: list[ReliabilityBin]
+    reliability_consume: list[ReliabilityBin]
+
+
+class Records(Answer):
+    """A comparison, from the run folder of the setting `records`."""
+
+    folder: str | None
+    """Its name; null where the setting is not given."""
+    records: list[Compared]
+
+
 class Stored(Answer):
     """What became of events."""
 
@@ -177,6 +233,13 @@ class Switch(Answer):
     timestamp: int
 
 
+class Kind(Answer):
+    """An interaction type."""
+
+    type: str | None
+    rating: float | None
+
+
 class Models(Answer):
     """The models that can be served."""
 
@@ -187,6 +250,10 @@ class Models(Answer):
     users: int
     validation: dict[str, float]
     """Its figures at training."""
+    has_histories: bool
+    """Whether it knows users; without, `discover`, `/v1/profile` and `/v1/users/similar` are refused."""
+    interaction_types: list[Kind]
+    """What may stand in a history, in the order of the model's channels."""
     models: list[ModelAbout]
     switches: list[Switch]
     """The newest first."""

@@ -9,10 +9,10 @@ from conv4rec._version import __version__
 from conv4rec.service.engine import Service
 from conv4rec.service.gate import Gate
 from conv4rec.service.problems import add_handlers
-from conv4rec.service.routes import ask, health, learn, models, users
+from conv4rec.service.routes import ask, find, health, learn, models, page, users
 from conv4rec.service.settings import ServiceSettings
 
-OPEN_PATHS = ("/health/",)
+OPEN_PATHS = ("/health/", page.PATH)
 """Beginnings of paths that need no key."""
 ABOUT = """What users will take and how they will rate it, as probabilities.
 
@@ -32,6 +32,7 @@ def create_app(settings: ServiceSettings, *, open_paths: tuple[str, ...] = ()) -
 
     Raises:
         ConfigError: settings, keys, model files or a store that do not go together.
+        DataError: a folder of records without any.
         ModelFileError: a file that is no model.
         MissingExtraError: the driver of the database is not installed.
     """
@@ -53,7 +54,7 @@ def create_app(settings: ServiceSettings, *, open_paths: tuple[str, ...] = ()) -
     )
     app.state.service = service
     add_handlers(app)
-    for part in (ask, users, learn, models, health):
+    for part in (find, ask, users, learn, models, health, page):
         app.include_router(part.router)
     app.add_middleware(Gate, service=service, open_paths=(*OPEN_PATHS, *open_paths))
     return app

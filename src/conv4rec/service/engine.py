@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import torch
 
 from conv4rec.errors import StoreError
+from conv4rec.records import read_records
 from conv4rec.service.keys import KeyRing, load_keys
 from conv4rec.service.meters import Meters
 from conv4rec.service.people import Person, acquaintances, check_ids
@@ -44,8 +45,10 @@ class Service:
     def open(cls, settings: ServiceSettings) -> "Service":
         """Read keys and model, and open the store; a database that is down is waited for, not an error.
 
-        Raises ConfigError, ModelFileError or MissingExtraError for what cannot be served at all.
+        Raises ConfigError, DataError, ModelFileError or MissingExtraError for what cannot be served at all.
         """
+        if settings.records is not None:
+            read_records(settings.records)  # they are read again when asked for; a wrong folder is known now
         keys = None if settings.keys is None else load_keys(settings.keys)
         shelf, meters = Shelf(settings.models, settings.device), Meters.new()
         loaded = shelf.read(shelf.choose(settings.active, []))

@@ -107,7 +107,7 @@ class Gate:
                 raise Problem(400, "without keys, this service answers to localhost only", field="Host")
             self.rates.take(address)
             return NOBODY
-        if any(scope["path"].startswith(path) for path in self.open_paths):
+        if scope["path"] == "/" or scope["path"].startswith(self.open_paths):  # "/" only leads to the page
             self.rates.take(address)
             return NOBODY
         kind, _, key = headers.get("authorization", "").partition(" ")

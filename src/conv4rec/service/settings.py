@@ -25,6 +25,8 @@ class ServiceSettings(Section):
     """URL of the database of feedback: `sqlite:///FILE` or `postgresql+psycopg://USER@HOST/NAME`."""
     keys: Path | None = None
     """TOML file of API keys (see `conv4rec key`). None: no keys, which is allowed on a loopback address only."""
+    records: Path | None = None
+    """Run folder of records (`conv4rec compare`, `conv4rec evaluate --run`), whose figures the page shows."""
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from conv4rec.errors import ConfigError, ModelFileError, QueryError, UnknownIdError
 from conv4rec.recommender import Conv4Rec
+from conv4rec.service.index import Index
 
 SUFFIX = ".conv4rec"
 
@@ -46,6 +47,12 @@ class Loaded:
         if side is None or "title" not in side.columns:
             return {}
         return dict(side.select("item_id", "title").unique("item_id", keep="first").iter_rows())
+
+    @cached_property
+    def found_by(self) -> Index:
+        """What people find users and items by."""
+        counts = self.model.history_counts() if self.has_histories else ()
+        return Index.of(self.model.vocabulary, self.titles, counts)
 
     @cached_property
     def has_histories(self) -> bool:

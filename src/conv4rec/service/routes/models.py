@@ -33,6 +33,10 @@ async def models(service: TheService) -> Response:
             "items": len(loaded.model.vocabulary.items),
             "users": len(loaded.model.vocabulary.users),
             "validation": loaded.model.origin.validation,
+            "has_histories": loaded.has_histories,
+            "interaction_types": [
+                {"type": kind.name, "rating": kind.rating} for kind in loaded.model.vocabulary.types.channels
+            ],
             "models": listed,
             "switches": [{"model": name, "timestamp": timestamp} for name, timestamp in switches],
         }
