@@ -32,6 +32,8 @@ LEAST_USERS = 64
 """Users that they are fitted on, however many items there are."""
 STEPS = 40
 """Iterations of L-BFGS."""
+TRIED_ON = 2000
+"""Users on whom numbers of factors are compared."""
 CONSUMPTION_START = (-0.2, -4.5, -0.5, 0.0)
 """About what it is on every data set measured."""
 STRENGTH, OUTCOME_STRENGTH = 3.0, 30.0
@@ -97,8 +99,8 @@ def _rating_experts(
         alone = Explained((interactions.n_items, 0, 2))
         return RatingExperts(factors, alone, value, rated, types.n_types).to(path.value.device)
 
-    candidates = [experts(n) for n in config.factors]
-    costs = [_blend_ratings(path, each, validation, types) for each in candidates]
+    candidates, some = [experts(n) for n in config.factors], validation.sample(TRIED_ON, seed)
+    costs = [_blend_ratings(path, each, some, types) for each in candidates]
     best = candidates[int(np.argmin(costs))]
     best.explained = Explained.of(_rating_neighbours(best.factors.cpu(), batch, values, config))
     best.to(path.value.device)

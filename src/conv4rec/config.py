@@ -108,7 +108,7 @@ class TrainConfig(Section):
     """Weight of the explicit part of the loss; any value but 1 gives up the recovery of the true law."""
     patience: Positive = 10
     """Stop after this many epochs without a better validation figure."""
-    validation_users: Positive = 2000
+    validation_users: Positive = 1000
     """After an epoch the figures are those of at most this many users, drawn once."""
     monitor: Literal["nll", "nll_consume", "nll_rating", "ndcg@20", "rmse"] = "nll"
     """Validation figure that decides when to stop and which epoch is kept."""
