@@ -12,13 +12,18 @@ ifeq ($(origin CONV4REC_DATA),undefined)
   endif
 endif
 
-.PHONY: demo test check bench clean
+GET_BROWSER := { test "$$(id -u)" = 0 && command -v apt-get > /dev/null && apt-get -qq update > /dev/null 2>&1 && apt-get -qq install -y --no-install-recommends chromium chromium-driver > /dev/null 2>&1; }
+
+.PHONY: demo test browser check bench clean
 
 demo: $(READY)
 	$(BIN)/conv4rec demo
 
-test: $(READY)
+test: $(READY) browser
 	$(BIN)/pytest
+
+browser: # for the tests of the page; they are skipped where it cannot be had
+	@command -v chromium > /dev/null && command -v chromedriver > /dev/null || $(GET_BROWSER) || echo "no chromium: tests of the page will be skipped"
 
 check: $(READY)
 	$(BIN)/ruff format --check .

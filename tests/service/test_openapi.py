@@ -70,7 +70,7 @@ def test_no_request_ends_in_a_500(
         check=False,
     )
     assert done.returncode == 0, done.stdout
-    assert "Operations:       17 selected" in done.stdout
+    assert "Operations:       20 selected" in done.stdout
     statuses = {line["status"] for line in map(json.loads, server.log.read_text().splitlines()[3:]) if "status" in line}
     assert 200 in statuses
     assert not {status for status in statuses if status >= 500}

@@ -1,7 +1,10 @@
 """`conv4rec demo`: the whole story on real ratings, in the terminal."""
 
+import shlex
+import shutil
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from conv4rec.evaluation import Report
     from conv4rec.recommender import Conv4Rec
 
+PLAIN: dict[str, Any] = {"soft_wrap": True, "highlight": False}
 SHOWN = ("ndcg@20", "recall@20", "rmse", "nll")
 
 
@@ -46,9 +50,7 @@ def demo(
     popular = MostPopular.fit(Interactions.from_ratings(parts.split.train, vocabulary), vocabulary.types)
     _tell_figures(console, fitted.evaluate(held_out), evaluate(popular, history, targets))
     _tell_user(console, fitted, k)
-    console.print(
-        f"\nSaved to [bold]{model}[/bold]. Next: conv4rec recommend {model} --help", soft_wrap=True, highlight=False
-    )
+    _tell_next(console, model)
     if svg is not None:
         console.save_svg(str(svg), title="make demo")
 
@@ -97,6 +99,22 @@ def _tell_user(console: Console, fitted: "Conv4Rec", k: int) -> None:
         table = fitted.recommend([user], k, rank_by="rating")
         _tell_list(console, "Would rate highest (expected rating)", table, "expected_rating")
         _tell_law(console, taken, fitted)
+
+
+def _tell_next(console: Console, model: Path) -> None:
+    """Where the model is, and last the command that opens the page on it."""
+    from conv4rec.service.settings import ServiceSettings
+
+    settings, program, file = ServiceSettings(models=(model,)), shlex.quote(_program()), shlex.quote(str(model))
+    console.print(f"\nSaved to [bold]{model}[/bold]. Next: {program} recommend {file} --help", **PLAIN)
+    address = f"http://{settings.host}:{settings.port}/"
+    console.print(f"To see it in a browser: [bold]{program} serve {file}[/bold], then open {address}", **PLAIN)
+
+
+def _program() -> str:
+    """How this program is called: by its path where the shell would not find it by its name, as after `make demo`."""
+    path = Path(sys.argv[0])
+    return str(path) if path.name == "conv4rec" and shutil.which("conv4rec") is None else "conv4rec"
 
 
 def _typical_user(fitted: "Conv4Rec") -> int | str:

@@ -49,7 +49,7 @@ class Index:
         return [{"user_id": entry.id, "n_interactions": entry.shown} for entry in found[:k]]
 
     def items(self, query: str, k: int) -> list[dict[str, Any]]:
-        """The k items whose title and id hold all words of `query`: those beginning with it first, then shorter ones."""
+        """The k items whose title and id hold all words of `query`: those that begin with it, then shorter ones."""
         wanted = query.casefold()
         words = wanted.split()
         found = [entry for entry in self.things if all(word in entry.text for word in words)]

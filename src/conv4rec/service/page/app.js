@@ -30,7 +30,7 @@ function who() {
 }
 
 const has = (item) => person.history.some((row) => row.item_id === item);
-const open = (row) => openWhy(row, { who: who(), has, add });
+const open = (row, by = "consume") => openWhy(row, { who: who(), has, add }, by);
 
 async function choose(user) {
   try {

@@ -18,8 +18,9 @@ export function lawBars(row, { width = 56, height = 24, labels = false } = {}) {
   const floor = labels ? height - 14 : height;
   const top = labels ? floor - 16 : floor;
   const said = `If taken: ${law.map(([value, p]) => `${value}: ${percent(p)}`).join(", ")}`;
+  const most = Math.max(...law.map(([, p]) => p));
   const bars = law.map(([value, p], place) => {
-    const high = Math.max(1, p * top);
+    const high = Math.max(1, (p / most) * top);
     const x = place * step;
     const parts = [svg("rect", { x: x + 1, y: floor - high, width: step - 2, height: high, class: "law" })];
     if (labels) {
@@ -71,11 +72,12 @@ export function reliability(bins, title) {
     const r = 2 + 5 * Math.sqrt(bin.weight / heaviest);
     return svg("circle", { cx: x(bin.predicted), cy: y(bin.observed), r, class: "bin" }, svg("title", {}, said));
   });
-  const mark = ceiling === 1 ? "100 %" : percent(ceiling);
+  const mark = ceiling === 1 ? "1" : number(ceiling, 2);
   const texts = [
     svg("text", { x: left - 4, y: low + 4, "text-anchor": "end" }, "0"),
-    svg("text", { x: left - 4, y: edge + 4, "text-anchor": "end" }, ceiling === 1 ? "1" : number(ceiling, 2)),
-    svg("text", { x: (size + left) / 2, y: size - 4, "text-anchor": "middle" }, `predicted (to ${mark})`),
+    svg("text", { x: left - 4, y: edge + 4, "text-anchor": "end" }, mark),
+    svg("text", { x: size - edge, y: low + 14, "text-anchor": "end" }, mark),
+    svg("text", { x: (size + left) / 2, y: size - 4, "text-anchor": "middle" }, "predicted"),
     svg("text", { x: 10, y: (low + edge) / 2, "text-anchor": "middle", transform: `rotate(-90 10 ${(low + edge) / 2})` }, "observed"),
   ];
   const far = bins.reduce((sum, bin) => sum + bin.weight * Math.abs(bin.predicted - bin.observed), 0);

@@ -4,11 +4,12 @@ import { byId, el, nameOf, number, percent } from "./dom.js";
 import { post } from "./api.js";
 import { lawBars, meter } from "./charts.js";
 
+/** Orders of lists: name, title, meaning, and what the reasons for an item are about at first. */
 export const ORDERS = [
-  ["consume", "Would take next", "what comes next, liked or not"],
-  ["enjoy", "Would take and like", "both together"],
-  ["discover", "Would love, would not find", "treasures off their way"],
-  ["rating", "Would rate highest", "if they took it"],
+  ["consume", "Would take next", "what comes next, liked or not", "consume"],
+  ["enjoy", "Would take and like", "both together", "like"],
+  ["discover", "Would love, would not find", "treasures off their way", "like"],
+  ["rating", "Would rate highest", "if they took it", "rating"],
 ];
 const SHOWN = 10;
 const MOST = 200;
@@ -35,24 +36,24 @@ export function showLists(lists, before, open) {
     ? "Columns: how probable each rating is, once they take it. Bar: how probable it is that they take it next. Choose a title to see why."
     : "Bar: how probable it is that they take it next. Choose a title to see why.";
   byId("list-columns").replaceChildren(
-    ...ORDERS.map(([order, title, meaning]) => column(order, title, meaning, lists[order], before?.[order], most, open)),
+    ...ORDERS.map((order) => column(order, lists[order[0]], before?.[order[0]], most, open)),
   );
   byId("lists").hidden = false;
 }
 
 const shownOf = (rows) => (Array.isArray(rows) ? rows.slice(0, SHOWN) : []);
 
-function column(order, title, meaning, rows, before, most, open) {
+function column([order, title, meaning, by], rows, before, most, open) {
   const head = el("h3", { id: `list-${order}` }, title, el("small", {}, `${order}: ${meaning}`));
   if (!Array.isArray(rows)) return el("div", { class: "card" }, head, el("p", { class: "soft" }, rows.message));
   const places = Array.isArray(before) ? new Map(before.map((row) => [row.item_id, row.rank])) : null;
-  const items = shownOf(rows).map((row) => place(row, order, places, most, open));
+  const items = shownOf(rows).map((row) => place(row, places, most, () => open(row, by)));
   return el("div", { class: "card" }, head, el("ol", { class: "list", "aria-labelledby": `list-${order}`, "data-order": order }, items));
 }
 
-function place(row, order, places, most, open) {
+function place(row, places, most, open) {
   const name = nameOf(row);
-  const button = el("button", { type: "button", class: "title", "data-item": row.item_id, click: () => open(row) }, name);
+  const button = el("button", { type: "button", class: "title", "data-item": row.item_id, click: open }, name);
   const take = `taken next: ${percent(row.p_consume)}`;
   const rated = row.expected_rating !== undefined && row.expected_rating !== null;
   const figures = [el("span", { class: "figure", title: take }, percent(row.p_consume))];

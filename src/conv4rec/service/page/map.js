@@ -4,7 +4,6 @@ import { byId, el, nameOf, percent, svg } from "./dom.js";
 import { ORDERS } from "./lists.js";
 
 const TREASURES = 10;
-const NAMED = 5;
 let shown = null;
 
 export function showMap(lists, open) {
@@ -14,7 +13,8 @@ export function showMap(lists, open) {
   if (shown !== null) draw();
 }
 
-new ResizeObserver(() => shown !== null && draw()).observe(byId("map-picture"));
+let drawn = 0;
+new ResizeObserver(([{ contentRect }]) => shown !== null && contentRect.width !== drawn && draw()).observe(byId("map-picture"));
 
 function pointsOf(lists) {
   const points = new Map();
@@ -29,20 +29,21 @@ const treasuresOf = (lists) => (Array.isArray(lists.discover) ? lists.discover.s
 function draw() {
   const { points, treasures, open } = shown;
   const box = byId("map-picture");
-  const width = Math.max(260, box.clientWidth - 24);
+  const width = Math.max(260, box.clientWidth - 32);
+  drawn = box.clientWidth - 32;
   const height = Math.round(Math.min(460, Math.max(300, width * 0.5)));
   const scale = scales(points, width, height);
   const special = new Set(treasures.map((row) => row.item_id));
   const others = points.filter((row) => !special.has(row.item_id)).map((row) => dot(row, scale, open));
-  const stars = treasures.map((row) => treasure(row, scale, open));
-  const names = width < 520 ? [] : labels(treasures.slice(0, NAMED), scale, width);
+  const stars = treasures.toReversed().map((row) => treasure(row, scale, open));
   const picture = svg(
     "svg",
-    { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Map of items; treasures can be reached with the tab key" },
-    axes(scale, width, height), others, names, stars,
+    { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Map of items. Treasures are listed below it" },
+    axes(scale, width, height), others, stars,
   );
   const key = el("p", { class: "legend" }, el("span", { class: "swatch common" }), "item ", el("span", { class: "swatch rare" }), "treasure: they would like it and would not come across it");
-  box.replaceChildren(picture, key);
+  const list = el("ol", { class: "treasures", "aria-label": "Treasures" }, treasures.map((row) => named(row, open)));
+  box.replaceChildren(picture, key, treasures.length ? list : "");
   byId("map-note").textContent = `${points.length} items: the best of each of the four orders. To the right, likelier to be taken next (each step tenfold); to the top, likelier to be liked.`;
 }
 
@@ -80,29 +81,14 @@ function dot(row, { x, y }, open) {
   return svg("circle", { cx: x(row.p_consume), cy: y(row.p_like), r: 4, class: "point", click: () => open(row) }, svg("title", {}, told(row)));
 }
 
+/** A treasure, with its place in `discover`; the list below says its name, and is what the keyboard reaches. */
 function treasure(row, { x, y }, open) {
-  const reached = (event) => {
-    if (event.key !== "Enter" && event.key !== " ") return;
-    event.preventDefault();
-    open(row);
-  };
-  const where = { cx: x(row.p_consume), cy: y(row.p_like), r: 7, class: "treasure", tabindex: 0, role: "button", "aria-label": told(row) };
-  return svg("circle", { ...where, click: () => open(row), keydown: reached }, svg("title", {}, told(row)));
+  const [cx, cy] = [x(row.p_consume), y(row.p_like)];
+  const circle = svg("circle", { cx, cy, r: 9, class: "treasure", "data-item": row.item_id, click: () => open(row, "like") }, svg("title", {}, told(row)));
+  return [circle, svg("text", { x: cx, y: cy + 4, "text-anchor": "middle", class: "place", "aria-hidden": "true" }, String(row.rank))];
 }
 
-/** Names beside treasures, each moved down until it is clear of those above it, with a line to its point. */
-function labels(rows, { x, y }, width) {
-  const placed = [];
-  return [...rows].sort((a, b) => b.p_like - a.p_like).flatMap((row) => {
-    const [cx, cy] = [x(row.p_consume), y(row.p_like)];
-    const name = nameOf(row).length > 34 ? `${nameOf(row).slice(0, 33)}…` : nameOf(row);
-    const left = cx > width / 2;
-    const at = Math.max(cy + 4, ...placed.filter((each) => each.left === left).map((each) => each.at + 15));
-    placed.push({ at, left });
-    const edge = left ? cx - 26 : cx + 26;
-    return [
-      svg("line", { x1: cx, y1: cy, x2: edge, y2: at - 4, class: "axis" }),
-      svg("text", { x: left ? edge - 3 : edge + 3, y: at, "text-anchor": left ? "end" : "start", class: "strong halo" }, name),
-    ];
-  });
+function named(row, open) {
+  const button = el("button", { type: "button", class: "title", "aria-label": told(row), click: () => open(row, "like") }, nameOf(row));
+  return el("li", {}, el("span", { class: "badge", "aria-hidden": "true" }, String(row.rank)), button);
 }

@@ -54,7 +54,7 @@ function surenessCard({ familiarity, uncertainty, blank }) {
   const rows = [["This person", uncertainty, "take"], ["Somebody unknown", blank, "other"]].map(([name, law, kind]) => {
     const count = Math.round(law.effective_items).toLocaleString("en");
     const rating = law.rating_entropy === null ? "" : `, rating ${number(law.rating_entropy)} nats`;
-    return el("div", { class: "pair" }, el("span", {}, name), meter(law.effective_items / most, `${count} items`, kind), el("span", { class: "figure" }, `${count} items${rating}`));
+    return el("div", { class: "pair open" }, el("span", {}, name), meter(law.effective_items / most, `${count} items`, kind), el("span", { class: "figure" }, `${count} items${rating}`));
   });
   return card(
     "How sure the model is",
@@ -78,7 +78,7 @@ function tasteCard(segments) {
       el("span", { class: "figure" }, percent(row.share)), like,
     );
   });
-  const key = el("p", { class: "legend" }, el("span", { class: "swatch take" }), "share of their history ", el("span", { class: "swatch other" }), "of everybody's");
+  const key = el("p", { class: "legend" }, el("span", { class: "swatch take" }), "share of their history ", el("span", { class: "swatch other" }), "of everybody's. ♥: how likely they like one of it");
   return card("Taste", key, rows);
 }
 

@@ -12,8 +12,8 @@ const BY = [
 ];
 let asked = 0;
 
-/** Open the reasons for `row` to a person: `who` as the service is asked, `has(item_id)`, `add(row, kind)`. */
-export async function openWhy(row, person) {
+/** Open the reasons for `row`: `by` what at first; a person is `who` as the service is asked, `has(item_id)`, `add(row, kind)`. */
+export async function openWhy(row, person, by = "consume") {
   const dialog = byId("why");
   const body = el("div", { class: "reasons", "aria-live": "polite" }, el("p", { class: "soft" }, "Asking why…"));
   const close = el("button", { type: "button", class: "close", "aria-label": "Close", click: () => dialog.close() }, "×");
@@ -23,9 +23,9 @@ export async function openWhy(row, person) {
   byId("why-title").focus();
   const mine = (asked += 1);
   try {
-    const found = await askAll(row, person.who);
+    const found = await askAll(row, person.who, by);
     if (mine !== asked) return;
-    body.replaceChildren(lawPart(found.law), reasonsPart(row, person.who, found.rows), similarPart(found.similar, person));
+    body.replaceChildren(lawPart(found.law), reasonsPart(row, person.who, found.rows, by), similarPart(found.similar, person));
     tell(`Reasons for ${nameOf(row)} are shown`);
   } catch (error) {
     if (mine === asked) body.replaceChildren(el("p", { role: "alert" }, error.message));
@@ -34,10 +34,10 @@ export async function openWhy(row, person) {
 
 byId("why").addEventListener("click", (event) => event.target === byId("why") && byId("why").close());
 
-async function askAll(row, who) {
+async function askAll(row, who, by) {
   const path = `items/${encodeURIComponent(row.item_id)}/similar?k=5`;
   const law = { ...who, k: 1, candidates: [row.item_id], exclude_seen: false };
-  const [told, why, like] = await Promise.all([post("recommend", law), askReasons(row, who, "consume"), get(path)]);
+  const [told, why, like] = await Promise.all([post("recommend", law), askReasons(row, who, by), get(path)]);
   return { law: told.recommendations[0], rows: why, similar: like.similar };
 }
 
@@ -60,32 +60,32 @@ function lawPart(law) {
   return el("section", {}, list, rated ? [el("h3", {}, "How they would rate it"), lawBars(law, { width: 300, height: 110, labels: true })] : []);
 }
 
-function reasonsPart(row, who, rows) {
+function reasonsPart(row, who, rows, by) {
   const choices = BY.filter(([, , column]) => rows[0]?.[column] !== undefined);
   const table = el("div", {});
   const buttons = choices.map((choice) =>
-    el("button", { type: "button", "aria-pressed": String(choice[0] === "consume"), click: (event) => show(choice, event.currentTarget) }, choice[1]),
+    el("button", { type: "button", "aria-pressed": String(choice[0] === by), click: (event) => show(choice, event.currentTarget) }, choice[1]),
   );
   async function show(choice, button) {
     for (const each of buttons) each.setAttribute("aria-pressed", String(each === button));
     try {
-      const found = choice[0] === "consume" ? rows : await askReasons(row, who, choice[0]);
+      const found = choice[0] === by ? rows : await askReasons(row, who, choice[0]);
       if (button.getAttribute("aria-pressed") === "true") fillReasons(table, found, choice);
     } catch (error) {
       table.replaceChildren(el("p", { role: "alert" }, error.message));
     }
   }
-  fillReasons(table, rows, BY[0]);
+  fillReasons(table, rows, BY.find((choice) => choice[0] === by));
   return el("section", {}, el("h3", {}, "Because of"), buttons.length > 1 ? el("div", { class: "tabs", role: "group", "aria-label": "What the reasons are for" }, buttons) : null, table);
 }
 
 function fillReasons(table, rows, [, , column, text]) {
-  const most = Math.max(...rows.map((row) => Math.abs(row[column])), 1e-9);
+  const most = Math.max(...rows.filter((row) => row.left_out === "item").map((row) => Math.abs(row[column])), 1e-9);
   const items = rows.map((row) => {
     const whole = row.left_out === "all";
     const name = whole ? "The whole history, against none" : (row.history_title ?? `item ${row.history_item_id}`);
     const kind = whole ? "" : row.interactions === "" ? labelOf(row) : row.interactions;
-    return el("div", { class: `pair reason${whole ? " whole" : ""}` }, el("span", {}, name, kind ? el("small", {}, ` ${kind}`) : null), swing(row[column] / most, text(row[column])), el("span", { class: "figure" }, text(row[column])));
+    return el("div", { class: `pair reason${whole ? " whole" : ""}` }, el("span", {}, name, kind ? el("small", {}, ` ${kind}`) : null), whole ? el("span") : swing(row[column] / most, text(row[column])), el("span", { class: "figure" }, text(row[column])));
   });
   table.replaceChildren(...items, el("p", { class: "soft" }, "What the model says, against what it says without that item."));
 }
