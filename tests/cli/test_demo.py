@@ -18,7 +18,9 @@ def test_the_demo_ends_with_the_command_that_opens_the_page(
     data, model = tmp_path / "ratings.csv", tmp_path / "a model.conv4rec"
     simulate(SimulatorConfig(n_users=60, n_items=40, n_interactions=20, rank=2)).ratings.frame.write_csv(data)
     monkeypatch.setattr(sys, "argv", ["conv4rec", "demo", "--data", str(data), "--model", str(model)])
-    main()
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert not left.value.code
     last = capsys.readouterr().out.rstrip().splitlines()[-1]
     command, told = last.removeprefix("To see it in a browser: ").split(", then open ")
     assert shlex.split(command)[-2:] == ["serve", str(model)]
