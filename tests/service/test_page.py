@@ -1,6 +1,7 @@
 """The web page in a real browser: what people see and do, and what it must never do."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -49,15 +50,24 @@ def window(site: httpx.Client) -> Iterator[Browser]:
         yield opened
 
 
+@contextmanager
+def behaved(window: Browser, client: httpx.Client) -> Iterator[None]:
+    """Nothing was asked of another machine, and nothing complained about."""
+    yield
+    window.driver.get("about:blank")
+    allowed = (f"{client.base_url}/", "about:")
+    assert {address for address in window.requested() if not address.startswith(allowed)} == set()
+    assert window.complaints() == []
+
+
 @pytest.fixture
 def page(window: Browser, site: httpx.Client) -> Iterator[Browser]:
-    """The page of user 1. Afterwards: nothing was asked of another machine, and nothing complained about."""
-    window.driver.get(f"{site.base_url}/page/?user=1")
-    window.one("#profile .card")
-    window.settled()
-    yield window
-    assert {address for address in window.requested() if not address.startswith(str(site.base_url))} == set()
-    assert window.complaints() == []
+    """The page of user 1."""
+    with behaved(window, site):
+        window.driver.get(f"{site.base_url}/page/?user=1")
+        window.one("#profile .card")
+        window.settled()
+        yield window
 
 
 def titles(page: Browser, order: str) -> list[str]:
@@ -226,6 +236,41 @@ def test_ictr_is_shown(page: Browser, site: httpx.Client) -> None:
     site.post("/v1/feedback", json={"events": [{"user_id": 2, "item_id": rows[-1]["item_id"]}]})
     page.driver.refresh()
     page.until(lambda _: "1 of 2" in page.one("#ictr").text, "no iCTR")
+
+
+@needs_browser
+def test_a_model_without_users_says_what_it_cannot_tell(
+    window: Browser, fitted: Conv4Rec, tmp_path: Path, store: str
+) -> None:
+    path = fitted.save(tmp_path / "bare.conv4rec", histories=False)
+    with served(make_settings(models=(path,), store=store)) as client, behaved(window, client):
+        window.driver.get(f"{client.base_url}/page/")
+        assert "without users" in window.one("#users li").text
+        window.one("#title-search").send_keys("item 1")
+        window.one("#titles .kinds button").click()
+        window.one("#profile p.card")
+        assert "without users" in window.one("#list-columns .card:nth-child(3) p").text
+        assert len(titles(window, "enjoy")) == 10
+
+
+@needs_browser
+def test_a_model_of_named_types_without_ratings(
+    window: Browser, small_config: Config, tmp_path: Path, store: str
+) -> None:
+    rows = [(u, i, ("view", "cart")[(u + i) % 2]) for u in range(40) for i in range(20) if (u * i) % 3]
+    table = pl.DataFrame(rows, schema=["user_id", "item_id", "type"], orient="row")
+    path = Conv4Rec(small_config).fit(table).save(tmp_path / "typed.conv4rec")
+    with served(make_settings(models=(path,), store=store)) as client, behaved(window, client):
+        window.driver.get(f"{client.base_url}/page/?user=4")
+        window.one("#profile .card")
+        window.settled()
+        assert [each.text for each in window.all("#history-rows li:first-child label")] == ["cart", "view"]
+        assert "no ratings" in window.one("#list-columns .card:nth-child(2) p").text
+        before = titles(window, "consume")
+        window.one("#history-rows .remove").click()
+        moved(window, before, "consume")
+        window.one("ol[data-order=consume] button.title").click()
+        window.one("#why .pair.reason")
 
 
 @needs_browser

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import polars as pl
+
 from conv4rec.errors import ConfigError, ModelFileError, QueryError, UnknownIdError
 from conv4rec.recommender import Conv4Rec
 from conv4rec.service.index import Index
@@ -67,9 +69,16 @@ class Loaded:
     def load(cls, name: str, path: Path, device: str) -> "Loaded":
         """Read a file, and ask the model once, so that the first request does not pay for what is made lazily."""
         loaded = cls(name, Conv4Rec.load(path, device=device))
-        loaded.model.recommend_for(loaded.model.vocabulary.items.values.head(1).to_list(), k=1)
+        loaded.model.recommend_for(_shortest_history(loaded.model), k=1)
         _ = loaded.users, loaded.items, loaded.types, loaded.titles
         return loaded
+
+
+def _shortest_history(model: Conv4Rec) -> pl.DataFrame:
+    """An interaction of a type that the model knows; one without rating and name is unknown to some."""
+    items, kind = model.vocabulary.items.values.head(1), model.vocabulary.types.channels[0]
+    history = items.to_frame("item_id").with_columns(pl.lit(kind.rating, dtype=pl.Float64).alias("rating"))
+    return history if kind.name is None else history.with_columns(pl.lit(kind.name).alias("type"))
 
 
 @dataclass

@@ -99,12 +99,12 @@ async function ask() {
   try {
     trouble(null);
     const [about, before] = [who(), lists];
-    const found = await askLists(about, models.items, signal);
+    const found = await askLists(about, models, signal);
     if (signal.aborted) return;
     lists = found;
     showLists(found, before, open);
     showMap(found, open);
-    const profile = await askProfile(about, signal);
+    const profile = await askProfile(about, models, signal);
     if (!signal.aborted) showProfile(profile, open);
   } catch (error) {
     fail(error);

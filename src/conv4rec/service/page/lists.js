@@ -3,6 +3,7 @@
 import { byId, el, nameOf, number, percent } from "./dom.js";
 import { post } from "./api.js";
 import { lawBars, meter } from "./charts.js";
+import { ratings } from "./kinds.js";
 
 /** Orders of lists: name, title, meaning, and what the reasons for an item are about at first. */
 export const ORDERS = [
@@ -14,17 +15,20 @@ export const ORDERS = [
 const SHOWN = 10;
 const MOST = 200;
 
-/** Lists of every order, up to 200 items each: {order: rows, or an error}. */
-export async function askLists(who, nItems, signal) {
-  const k = Math.min(MOST, nItems);
-  const answers = await Promise.allSettled(ORDERS.map(([rank_by]) => post("recommend", { ...who, k, rank_by }, signal)));
-  const found = {};
-  ORDERS.forEach(([order], place) => {
-    const { value, reason } = answers[place];
-    if (reason !== undefined && (reason.status !== 422 || order === "consume")) throw reason;
-    found[order] = reason === undefined ? value.recommendations : reason;
-  });
-  return found;
+/** Lists of every order, up to 200 items each: {order: rows}, or in the place of rows why there are none. */
+export async function askLists(who, models, signal) {
+  const k = Math.min(MOST, models.items);
+  const ask = async ([rank_by]) => {
+    const lacking = lackingFor(rank_by, models);
+    return [rank_by, lacking ?? (await post("recommend", { ...who, k, rank_by }, signal)).recommendations];
+  };
+  return Object.fromEntries(await Promise.all(ORDERS.map(ask)));
+}
+
+function lackingFor(order, models) {
+  if (order !== "consume" && ratings().length === 0) return "The model knows of no ratings.";
+  if (order === "discover" && !models.has_histories) return "The model was saved without users, among whom treasures are found.";
+  return null;
 }
 
 /** Show lists; `before` are those before the last change, or null. */
@@ -45,7 +49,7 @@ const shownOf = (rows) => (Array.isArray(rows) ? rows.slice(0, SHOWN) : []);
 
 function column([order, title, meaning, by], rows, before, most, open) {
   const head = el("h3", { id: `list-${order}` }, title, el("small", {}, `${order}: ${meaning}`));
-  if (!Array.isArray(rows)) return el("div", { class: "card" }, head, el("p", { class: "soft" }, rows.message));
+  if (!Array.isArray(rows)) return el("div", { class: "card" }, head, el("p", { class: "soft" }, rows));
   const places = Array.isArray(before) ? new Map(before.map((row) => [row.item_id, row.rank])) : null;
   const items = shownOf(rows).map((row) => place(row, places, most, () => open(row, by)));
   return el("div", { class: "card" }, head, el("ol", { class: "list", "aria-labelledby": `list-${order}`, "data-order": order }, items));

@@ -26,7 +26,12 @@ export async function beginModels(models) {
   await Promise.all([show(), showRecords(comparison)]);
 }
 
-const keyFor = (metrics, beginning) => Object.keys(metrics).find((name) => name === beginning || (beginning.endsWith("@") && name.startsWith(beginning)));
+/** The name of a figure; of those for several lengths of lists that of 20, else the first. */
+function keyFor(metrics, beginning) {
+  if (!beginning.endsWith("@")) return beginning in metrics ? beginning : undefined;
+  const usual = `${beginning}20`;
+  return usual in metrics ? usual : Object.keys(metrics).find((name) => name.startsWith(beginning));
+}
 
 function activeCard(models) {
   const rows = FIGURES.flatMap(([beginning, meaning, digits]) => {

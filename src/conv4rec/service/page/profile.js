@@ -1,25 +1,22 @@
 // Who somebody is to the model, as pictures.
 
 import { byId, el, nameOf, number, percent, signed } from "./dom.js";
-import { Refused, post } from "./api.js";
+import { post } from "./api.js";
 import { meter, standing, swing } from "./charts.js";
 import { labelOf } from "./kinds.js";
 
 const SEGMENTS = 8;
 const ENDS = 5;
 
-export async function askProfile(who, signal) {
-  try {
-    return (await post("profile", who, signal)).profiles[0];
-  } catch (error) {
-    if (error instanceof Refused && error.status === 422) return error;
-    throw error;
-  }
+/** The profile, or why there is none. */
+export async function askProfile(who, models, signal) {
+  if (!models.has_histories) return "The model was saved without users, among whom a profile stands out.";
+  return (await post("profile", who, signal)).profiles[0];
 }
 
 export function showProfile(profile, open) {
   byId("profile").hidden = false;
-  const cards = profile instanceof Error ? [el("p", { class: "card soft" }, profile.message)] : cardsOf(profile, open);
+  const cards = typeof profile === "string" ? [el("p", { class: "card soft" }, profile)] : cardsOf(profile, open);
   byId("profile-cards").replaceChildren(...cards);
 }
 
@@ -53,8 +50,8 @@ function surenessCard({ familiarity, uncertainty, blank }) {
   const most = Math.max(uncertainty.effective_items, blank.effective_items);
   const rows = [["This person", uncertainty, "take"], ["Somebody unknown", blank, "other"]].map(([name, law, kind]) => {
     const count = Math.round(law.effective_items).toLocaleString("en");
-    const rating = law.rating_entropy === null ? "" : `, rating ${number(law.rating_entropy)} nats`;
-    return el("div", { class: "pair open" }, el("span", {}, name), meter(law.effective_items / most, `${count} items`, kind), el("span", { class: "figure" }, `${count} items${rating}`));
+    const rating = law.rating_entropy === null ? null : el("small", {}, `its rating: ${number(law.rating_entropy)} nats`);
+    return el("div", { class: "pair open" }, el("span", {}, name), meter(law.effective_items / most, `${count} items`, kind), el("span", { class: "figure" }, `${count} items`, rating));
   });
   return card(
     "How sure the model is",
