@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from conv4rec.cli import main
+from conv4rec.config import Config
 from conv4rec.errors import ConfigError, ModelFileError, UnknownIdError
 from conv4rec.recommender import Conv4Rec
 from conv4rec.service.app import create_app
@@ -190,3 +192,10 @@ def test_what_cannot_be_served_is_told_in_a_line(models: Path, tmp_path: Path) -
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=os.environ, check=False)
         assert done.returncode == 2
         assert message in done.stderr.splitlines()[-1]
+
+
+def test_a_model_of_named_types_alone_can_be_loaded(small_config: Config, tmp_path: Path) -> None:
+    rows = [(u, i, ("view", "cart")[(u + i) % 2]) for u in range(20) for i in range(10) if (u * i) % 3]
+    table = pl.DataFrame(rows, schema=["user_id", "item_id", "type"], orient="row")
+    path = Conv4Rec(small_config).fit(table).save(tmp_path / "typed.conv4rec")
+    assert Loaded.load("typed", path, "cpu").types == {("view", None), ("cart", None)}
