@@ -144,7 +144,9 @@ def test_what_failed_or_all_is_repeated_where_it_is_asked_for(workers: Workers) 
 def test_other_settings_are_not_mixed_into_a_run(workers: Workers) -> None:
     go(workers, requests("a"))
     other = requests("b", "a", config=make_config({"train": {"epochs": 3}}))
-    message = r"d__r__a__s0__w1 was done with other settings \(train.epochs 40, now 3\); name another --run, or repeat"
+    message = (
+        r"d__r__a__s0__w1 was done with other settings \(train.epochs None, now 3\); name another --run, or repeat"
+    )
     with pytest.raises(QueryError, match=message):
         go(workers, other)
     assert workers.calls == [["fit", "a"]]

@@ -15,6 +15,7 @@ from conv4rec.cli import main
 from conv4rec.client import Client
 from conv4rec.errors import ServiceError
 from conv4rec.recommender import Conv4Rec
+from tests.service.same import assert_same
 
 Run = Callable[..., Any]
 HISTORY = {"i00": 5.0, "i02": None, "i13": 2.0}
@@ -52,17 +53,17 @@ def model(models: Path) -> Path:
 def test_lists(run: Run, client: Client, model: Path, fitted: Conv4Rec) -> None:
     for rank_by in ("consume", "enjoy", "rating", "discover"):
         told = client.recommend(users=[100, 105], k=4, rank_by=rank_by)["recommendations"]
-        assert told == fitted.recommend([100, 105], 4, rank_by=rank_by).to_dicts()
+        assert_same(told, fitted.recommend([100, 105], 4, rank_by=rank_by).to_dicts())
         words = ("recommend", model, "-u", "100", "-u", "105", "-k", "4", "--rank-by", rank_by)
         assert run(*words)["recommendations"] == told
         told = client.recommend(histories=[HISTORY], k=4, rank_by=rank_by)["recommendations"]
-        assert told == fitted.recommend_for(HISTORY, 4, rank_by=rank_by).to_dicts()
+        assert_same(told, fitted.recommend_for(HISTORY, 4, rank_by=rank_by).to_dicts())
         assert run("recommend", model, *WORDS, "-k", "4", "--rank-by", rank_by)["recommendations"] == told
 
 
 def test_predictions(run: Run, client: Client, model: Path, fitted: Conv4Rec) -> None:
     told = client.predict([(100, "i01"), (105, "i02")])["predictions"]
-    assert told == fitted.predict([(100, "i01"), (105, "i02")]).to_dicts()
+    assert_same(told, fitted.predict([(100, "i01"), (105, "i02")]).to_dicts())
     words = ("predict", model, "--user", "100", "--item", "i01", "--user", "105", "--item", "i02")
     assert run(*words)["predictions"] == told
     assert client.predict(histories=[HISTORY], items=["i01"])["predictions"][0]["item_id"] == "i01"
@@ -70,11 +71,11 @@ def test_predictions(run: Run, client: Client, model: Path, fitted: Conv4Rec) ->
 
 def test_reasons(run: Run, client: Client, model: Path, fitted: Conv4Rec) -> None:
     told = client.explain(["i10", "i04"], users=[100], k=3, by="like")["explanations"]
-    assert told == fitted.explain(100, ["i10", "i04"], 3, by="like").to_dicts()
+    assert_same(told, fitted.explain(100, ["i10", "i04"], 3, by="like").to_dicts())
     words = ("explain", model, "-i", "i10", "-i", "i04", "-u", "100", "-k", "3", "--by", "like")
     assert run(*words)["reasons"] == told
     told = client.explain(["i10"], histories=[HISTORY])["explanations"]
-    assert told == fitted.explain_for(HISTORY, ["i10"]).to_dicts()
+    assert_same(told, fitted.explain_for(HISTORY, ["i10"]).to_dicts())
 
 
 def test_profiles(run: Run, client: Client, model: Path, fitted: Conv4Rec) -> None:
