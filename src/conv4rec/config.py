@@ -171,7 +171,7 @@ class Config(Section):
 
 def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
     """Defaults, then the TOML file, then `section.field=value` overrides, the later winning."""
-    settings = _read_toml(path) if path is not None else {}
+    settings = read_toml(path) if path is not None else {}
     for override in overrides:
         _set(settings, override)
     return make_config(settings)
@@ -199,7 +199,8 @@ def get_setting(config: Config, name: str) -> Any:
     return getattr(getattr(config, section), field)
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file; one that cannot be read, or is not TOML, raises ConfigError."""
     try:
         with path.open("rb") as file:
             return tomllib.load(file)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from conv4rec.config import Positive, Section
+from conv4rec.config import Positive, Section, read_toml
 from conv4rec.errors import ConfigError
 
 Seconds = Annotated[float, Field(gt=0.0)]
@@ -62,7 +62,7 @@ def load_settings(path: Path | None, overrides: Sequence[str], **given: Any) -> 
 
     Raises ConfigError for a file that cannot be read, and for a setting that does not exist or cannot have its value.
     """
-    settings = {} if path is None else _read(path)
+    settings = {} if path is None else read_toml(path)
     settings |= {name: value for name, value in given.items() if value is not None}
     for override in overrides:
         name, equals, text = override.partition("=")
@@ -91,16 +91,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a TOML file: {error}") from None
 
 
 def _value(text: str) -> Any:
