@@ -38,7 +38,7 @@ def test_one_user_against_all() -> None:
     assert Style.of(nothing, population) is None
 
 
-@pytest.mark.parametrize(("value", "percent"), [(0.0, 0.0), (1.0, 12.5), (2.5, 75.0), (9.0, 100.0)])
+@pytest.mark.parametrize(("value", "percent"), [(0.0, 0.0), (1.0, 12.5), (1.99999, 50.0), (2.5, 75.0), (9.0, 100.0)])
 def test_percentiles_count_half_of_the_equal(value: float, percent: float) -> None:
     assert percentile(value, np.array([1.0, 2.0, 2.0, 3.0])) == percent
     assert percentile(value, np.array([])) == 50.0

@@ -16,6 +16,8 @@ USERS, ITEMS = 500, 20
 """Users drawn to learn what is usual, and items of each that are left out."""
 SEED = 0
 """Seed of that draw."""
+TIE = 1e-4
+"""Values as near as this are equal to a percentile: the same sum over other threads differs by less."""
 FEW = 5.0
 """Pseudo-count with which the mean rating of an item is drawn to that of all."""
 
@@ -116,9 +118,9 @@ class Population:
 
 
 def percentile(value: float, ascending: Array) -> float:
-    """Percent of the values that are lower, half of the equal ones counted; 50 where there are none."""
+    """Percent of the values that are lower, half of the equal ones (within TIE) counted; 50 where there are none."""
     if not len(ascending):
         return 50.0
-    low = np.searchsorted(ascending, value, side="left")
-    high = np.searchsorted(ascending, value, side="right")
+    low = np.searchsorted(ascending, value - TIE, side="left")
+    high = np.searchsorted(ascending, value + TIE, side="right")
     return float(50.0 * (low + high) / len(ascending))
