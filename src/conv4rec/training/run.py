@@ -1,12 +1,11 @@
-"""Training: masked interactions, one loss, early stopping, checkpoints that a killed run goes on from."""
+"""A run of training: passes over the users, early stopping, checkpoints that a killed run goes on from."""
 
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -16,78 +15,15 @@ from conv4rec.config import TrainConfig
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import TrainingError
 from conv4rec.evaluation import Validation, validate
-from conv4rec.model import law
-from conv4rec.model.batch import Batch, Resident
+from conv4rec.model.batch import Resident
 from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor
+from conv4rec.training.course import Epoch, Listener, Silent, TrainingResult
+from conv4rec.training.schedule import choose_batch_size, choose_device, choose_epochs, make_optimizer, speed
+from conv4rec.training.step import Step
 from conv4rec.vocabulary import InteractionTypes
 
 HIGHER_IS_BETTER = ("ndcg@20",)
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one pass over the users showed. Losses are nats per masked interaction, `seconds` include validation."""
-
-    number: int
-    loss_consume: float
-    loss_rating: float
-    validation: dict[str, float]
-    seconds: float
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """The epochs of a run, and the number of the one whose weights were kept."""
-
-    epochs: tuple[Epoch, ...]
-    best_epoch: int
-    seconds: float = field(compare=False)
-
-
-class Listener(Protocol):
-    """Hears of progress; a progress bar is one."""
-
-    def on_batch(self, *, epoch: int, epochs: int, done: int, total: int, loss: float) -> None: ...
-
-    def on_epoch(self, epoch: Epoch, *, is_best: bool) -> None: ...
-
-    def on_stage(self, name: str) -> None: ...
-
-
-class Silent:
-    """A listener that does nothing."""
-
-    def on_batch(self, *, epoch: int, epochs: int, done: int, total: int, loss: float) -> None: ...
-
-    def on_epoch(self, epoch: Epoch, *, is_best: bool) -> None: ...
-
-    def on_stage(self, name: str) -> None: ...
-
-
-def choose_device(wanted: str) -> torch.device:
-    """The device of a setting: `auto` is CUDA where there is one. A device that is not there raises TrainingError."""
-    name = ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise TrainingError(f"device {wanted!r} cannot be used here: {reason}") from None
-
-
-def choose_batch_size(wanted: int | None, n_users: int) -> int:
-    """The users in a batch: what was asked for, or a sixteenth of them within 32 to 256."""
-    return min(256, max(32, n_users // 16)) if wanted is None else wanted
-
-
-def choose_epochs(wanted: int | None, n_interactions: int) -> int:
-    """The passes over the users: what was asked for, or 25, and fewer where the steps are longer."""
-    return round(25 * _speed(n_interactions) ** -0.35) if wanted is None else wanted
-
-
-def _speed(n_interactions: int) -> float:
-    """How much longer the steps are for more than 100,000 interactions, up to 5 times: measured in docs/model.md."""
-    return float(min(5.0, max(1.0, (n_interactions / 100_000) ** 0.75)))
 
 
 def train(
@@ -145,9 +81,9 @@ class _Run:
         self.types, self.config = types, config
         self.validation = None if validation is None else validation.sample(config.validation_users, config.seed)
         self.n_epochs = choose_epochs(config.epochs, len(interactions))
-        self.learning_rate = config.learning_rate * _speed(len(interactions))
-        self.covers = torch.from_numpy(types.covers).to(self.device)
+        self.learning_rate = config.learning_rate * speed(len(interactions))
         self.optimizer = make_optimizer(network, config, len(interactions))
+        self.step = Step(network, self.optimizer, torch.from_numpy(types.covers).to(self.device), config)
         self.epochs: list[Epoch] = []
         self.best_epoch = 0
         self.best = self._weights()
@@ -203,7 +139,7 @@ class _Run:
         size = choose_batch_size(self.config.batch_size, len(order))
         for start in range(0, len(order), size):
             users = order[start : start + size]
-            sums = self._step(self.data.batch(users))
+            sums = self.step(self.data.batch(users))
             if not sums.isfinite().all():
                 raise TrainingError(
                     f"epoch {number}: the loss is {_mean(sums[0], sums[1]):g}; lower train.learning_rate "
@@ -213,34 +149,6 @@ class _Run:
             loss = _mean(totals[0], totals[1]) + _mean(totals[2], totals[3])
             listener.on_batch(epoch=number, epochs=self.n_epochs, done=start + len(users), total=len(order), loss=loss)
         return _mean(totals[0], totals[1]), _mean(totals[2], totals[3])
-
-    def _step(self, batch: Batch) -> Tensor:
-        """One step on a batch; (4,) the sum and the count of the consumption and of the rating loss, on the CPU."""
-        with self._precision():
-            consume, n_consume = self._consume_loss(batch)
-            rating, n_rating = self._rating_loss(batch)
-            loss = consume / n_consume.clamp(min=1) + self.config.rating_weight * rating / n_rating.clamp(min=1)
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        self.optimizer.step()
-        return torch.stack([consume.detach(), n_consume, rating.detach(), n_rating]).double().cpu()
-
-    def _consume_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        hidden = torch.rand(len(batch.rows), device=self.device) < self.config.mask
-        targets = batch.keep(hidden)
-        asked = targets.counts() > 0  # (B,) the others have no part in the loss
-        targets = targets.only(asked)
-        logits = self.network.consumption(batch.keep(~hidden).only(asked))  # (users asked, I)
-        return law.consume_loss(logits.float(), targets.rows, targets.items), hidden.sum()
-
-    def _rating_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        path = self.network.rating
-        if path is None:
-            return torch.zeros((), device=self.device), torch.zeros((), device=self.device)
-        hidden = torch.rand(len(batch.rows), device=self.device) < self.config.rating_mask
-        style, targets = path.encode(batch.keep(~hidden)), batch.keep(hidden)
-        logits = path.pairs(style, targets.rows, targets.items)  # (N, L)
-        return law.type_loss(logits.float(), self.covers[targets.channels]), hidden.sum()
 
     def _set_learning_rate(self, number: int) -> None:
         """Linear decay, from the full rate in the first epoch to one step above zero in the last."""
@@ -270,28 +178,6 @@ class _Run:
         held_out = "none" if self.validation is None else self.validation.targets.fingerprint()
         settings = self.config.model_dump(exclude={"device"}) | self.network.config.model_dump()
         return f"data {self.data.fingerprint}, validation {held_out}, settings {settings}"
-
-    def _precision(self) -> torch.autocast:
-        wanted, on_cuda = self.config.precision, self.device.type == "cuda"
-        half = wanted == "bfloat16" or (wanted == "auto" and on_cuda and torch.cuda.is_bf16_supported())
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half)
-
-
-def make_optimizer(network: Network, config: TrainConfig, n_interactions: int) -> torch.optim.Adam:
-    """Adam with an L2 penalty on the large tables of each path, and none on biases and 1x1 convolutions.
-
-    The penalty falls with the square root of the number of interactions: between that of a fixed prior, which falls
-    with the number, and Adam, to which only its ratio to the gradient matters. Source: ours, measured in docs/model.md.
-    """
-    scale = max(1, n_interactions) ** -0.5
-    consume, rating = config.weight_decay * scale, config.rating_weight_decay * scale
-    penalised: dict[float, list[Tensor]] = {consume: [], rating: [], 0.0: []}
-    for name, parameter in network.named_parameters():
-        is_table = name.endswith(("encoder.table", "decoder"))
-        decay = rating if name.startswith("rating.") else consume
-        penalised[decay if is_table else 0.0].append(parameter)
-    groups = [{"params": parameters, "weight_decay": decay} for decay, parameters in penalised.items() if parameters]
-    return torch.optim.Adam(groups, lr=config.learning_rate, fused=True)
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from conv4rec.evaluation import Validation
 from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor
 from conv4rec.model.statistics import Statistics
-from conv4rec.training import Epoch, Silent, TrainingResult, choose_batch_size, choose_device, make_optimizer, train
+from conv4rec.training import Epoch, Silent, TrainingResult, choose_device, train
+from conv4rec.training.schedule import choose_batch_size, make_optimizer
 from conv4rec.vocabulary import InteractionTypes
 
 Weights = dict[str, torch.Tensor]

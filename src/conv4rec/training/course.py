@@ -1,0 +1,44 @@
+"""What a run tells while it goes, and what remains of it."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one pass over the users showed. Losses are nats per masked interaction, `seconds` include validation."""
+
+    number: int
+    loss_consume: float
+    loss_rating: float
+    validation: dict[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """The epochs of a run, and the number of the one whose weights were kept."""
+
+    epochs: tuple[Epoch, ...]
+    best_epoch: int
+    seconds: float = field(compare=False)
+
+
+class Listener(Protocol):
+    """Hears of progress; a progress bar is one."""
+
+    def on_batch(self, *, epoch: int, epochs: int, done: int, total: int, loss: float) -> None: ...
+
+    def on_epoch(self, epoch: Epoch, *, is_best: bool) -> None: ...
+
+    def on_stage(self, name: str) -> None: ...
+
+
+class Silent:
+    """A listener that does nothing."""
+
+    def on_batch(self, *, epoch: int, epochs: int, done: int, total: int, loss: float) -> None: ...
+
+    def on_epoch(self, epoch: Epoch, *, is_best: bool) -> None: ...
+
+    def on_stage(self, name: str) -> None: ...
