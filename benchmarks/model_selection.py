@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 
 from conv4rec import __version__
 from conv4rec.config import EvaluateConfig
+from conv4rec.data.draws import DAY
 from conv4rec.data.drift import TYPES, DriftConfig, World, live_past, make_world
 from conv4rec.data.interactions import Interactions
-from conv4rec.data.simulator import DAY
 from conv4rec.data.timeline import Timeline
 from conv4rec.model.predictor import SingleTypeLaw
 from conv4rec.online import ictr

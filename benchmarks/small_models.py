@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from conv4rec.config import ModelConfig, TrainConfig
+from conv4rec.data.draws import DAY
 from conv4rec.data.drift import TYPES
 from conv4rec.data.interactions import Interactions
-from conv4rec.data.simulator import DAY
 from conv4rec.data.timeline import Timeline
 from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor

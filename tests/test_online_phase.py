@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 
 from conv4rec.config import EvaluateConfig
+from conv4rec.data.draws import DAY, START
 from conv4rec.data.drift import DriftConfig, World, live_past, make_world
 from conv4rec.data.interactions import Interactions
-from conv4rec.data.simulator import DAY, START
 from conv4rec.data.timeline import Timeline
 from conv4rec.online import ictr
 from conv4rec.online_phase import OnlineConfig, OnlinePhase, Recommend, run_online

@@ -5,8 +5,8 @@ import pytest
 from pydantic import ValidationError
 from scipy.special import softmax
 
+from conv4rec.data.draws import DAY, START
 from conv4rec.data.drift import DriftConfig, Life, World, live_past, make_world
-from conv4rec.data.simulator import DAY, START
 from conv4rec.data.timeline import Timeline
 
 SMALL = DriftConfig(n_users=60, n_items=40, n_days=20, n_online_days=5, visits=0.3)

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from conv4rec.data.interactions import Interactions
-from conv4rec.data.simulator import Simulation, SimulatorConfig, simulate
+from conv4rec.data.simulator import EVENTS, Simulation, SimulatorConfig, simulate, type_relation
 from conv4rec.data.split import split
 from conv4rec.errors import DataError
 
@@ -24,10 +24,10 @@ def tally(simulation: Simulation) -> np.ndarray:
     return counts
 
 
-@pytest.mark.parametrize("types", ["ratings", "events"])
+@pytest.mark.parametrize("types", ["ratings", "events", "related"])
 def test_the_law_sums_to_one(types: str) -> None:
     simulation = simulate(SimulatorConfig.model_validate({**SMALL.model_dump(), "types": types, "unrated": 0.3}))
-    n_types = {"ratings": 5, "events": 7}[types]
+    n_types = {"ratings": 5, "events": 7, "related": 3}[types]
     assert simulation.log_p_type.shape == (40, 30, n_types) == (40, 30, simulation.ratings.types.n_types)
     assert np.exp(simulation.log_p_consume).sum(axis=1) == pytest.approx(np.ones(40), abs=1e-12)
     assert np.exp(simulation.log_p_type).sum(axis=2) == pytest.approx(np.ones((40, 30)), abs=1e-12)
@@ -139,3 +139,45 @@ def test_other_scales(scale: tuple[float, ...]) -> None:
     simulation = simulate(SMALL.model_copy(update={"scale": scale}))
     assert set(simulation.ratings.frame["rating"].unique()) == set(scale)
     assert tally(simulation).sum() == len(simulation.ratings)
+
+
+def spectrum(simulation: Simulation) -> np.ndarray:
+    """Cumulative share of the variance of the log-law of consumption by number of factors."""
+    log_p = simulation.log_p_consume
+    centred = log_p - log_p.mean(axis=1, keepdims=True)
+    squares = np.linalg.svd(centred - centred.mean(axis=0), compute_uv=False) ** 2
+    return np.asarray(np.cumsum(squares) / squares.sum())
+
+
+def test_neighbourhoods_are_not_of_low_rank() -> None:
+    size = {"n_users": 300, "n_items": 200}
+    low = simulate(SimulatorConfig.model_validate(size))
+    near = simulate(SimulatorConfig.model_validate({**size, "tastes": "neighbourhood"}))
+    assert spectrum(low)[4] > 0.999
+    assert spectrum(near)[19] < 0.65
+    assert near.ratings.frame.height > 10_000
+
+
+def test_a_user_of_a_neighbourhood_likes_what_is_near_a_few_items() -> None:
+    world = simulate(SimulatorConfig(tastes="neighbourhood", rank=2, popularity=0.0, enjoyment=0.0, n_users=50))
+    liked = world.log_p_consume > np.sort(world.log_p_consume, axis=1)[:, :1] + 1.0
+    assert ((liked.sum(axis=1) >= 10) & (liked.sum(axis=1) <= 20)).all()
+
+
+def test_related_types_follow_related_tastes() -> None:
+    config = SimulatorConfig(types="related", n_users=4000, n_items=40, popularity=0.0)
+    law = simulate(config)
+    by_kind = law.log_p_consume[:, :, None] + law.log_p_type  # (U, I, K)
+    lift = by_kind - by_kind.mean(axis=1, keepdims=True)
+    found = np.corrcoef((lift - lift.mean(axis=0)).reshape(-1, 3).T)
+    assert found == pytest.approx(type_relation(config), abs=0.05)
+    assert law.ratings.types.n_levels == 0
+    assert set(law.ratings.frame["type"].unique()) == set(EVENTS)
+
+
+def test_a_relation_must_be_one_of_tastes() -> None:
+    message = "relation (0.9, 0.9, -0.9) of the types: expected the correlations of three tastes"
+    with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
+        simulate(SimulatorConfig(types="related", relation=(0.9, 0.9, -0.9)))
+    with pytest.raises(DataError, match="expected the correlations of three tastes"):
+        type_relation(SimulatorConfig(types="related", relation=(1.2, 0.0, 0.0)))

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from conv4rec.config import Positive, Section, Weight
+from conv4rec.data.draws import DAY, START
 from conv4rec.data.interactions import Interactions
-from conv4rec.data.simulator import DAY, START
 from conv4rec.data.timeline import Timeline
 from conv4rec.vocabulary import InteractionTypes
 

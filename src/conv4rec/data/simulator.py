@@ -12,9 +12,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.special import log_softmax
+from scipy.special import log_softmax, logsumexp
 
 from conv4rec.config import Positive, Section, Weight
+from conv4rec.data.draws import draw_cells, draw_levels, draw_times
 from conv4rec.data.ratings import Ratings
 from conv4rec.errors import DataError
 from conv4rec.ids import Ids
@@ -35,8 +36,8 @@ GENRES = (
     "Fantasy",
 )
 EVENTS = ("purchase", "view", "cart")
-START, DAY = 1_640_995_200, 86_400
-"""Seconds: 1 January 2022, when the simulated world begins, and a day."""
+NEAR = 10
+"""Items in the neighbourhood of a favourite, itself among them."""
 
 
 class SimulatorConfig(Section):
@@ -50,6 +51,9 @@ class SimulatorConfig(Section):
     """Mean number of interactions of a user, about; log-normal, at least one."""
     rank: Positive = 5
     """Number of tastes: an item is a mixture of them, a user likes or dislikes each."""
+    tastes: Literal["low-rank", "neighbourhood"] = "low-rank"
+    """low-rank: a user likes or dislikes each of the tastes. neighbourhood: a user has `rank` favourites and likes the
+    ten items nearest to each, which no few factors can tell: what a low-rank model misses. Not for related types."""
     scale: Annotated[tuple[float, ...], Field(min_length=2)] = (1.0, 2.0, 3.0, 4.0, 5.0)
     """The rating values, ascending."""
     popularity: Weight = 0.8
@@ -62,8 +66,12 @@ class SimulatorConfig(Section):
     unrated: Annotated[float, Field(ge=0.0, lt=0.6)] | None = None
     """Share of interactions left without a rating, about: half as many of the best liked, half more of the least.
     None: 0 for ratings, 0.4 of the purchases for events."""
-    types: Literal["ratings", "events"] = "ratings"
-    """ratings: every interaction is of one kind. events: view, cart and purchase, of which purchases are rated."""
+    types: Literal["ratings", "events", "related"] = "ratings"
+    """ratings: every interaction is of one kind. events: view, cart and purchase, of which purchases are rated.
+    related: the same three, none of them rated, each after a taste of its own, related as `relation` says."""
+    relation: tuple[float, float, float] = (0.1, 0.9, 0.3)
+    """For related types: correlation, over users, of the tastes behind purchase and view, purchase and cart, and view
+    and cart. By default a cart tells of purchases, and a view of neither."""
     replace: bool = False
     """False: a user takes each item once (has each event of an item once). True: events are independent draws."""
     seed: Annotated[int, Field(ge=0)] = 0
@@ -102,44 +110,59 @@ class Simulation:
 
 @dataclass(frozen=True)
 class _World:
-    """What the law is made of: mixtures (I, F), and the (U, I) laws and standardised enjoyment."""
+    """What the law is made of: mixtures (I, F), and the laws of the item (U, I), of its kind (U, I, K), its rating."""
 
     mixtures: Array
     log_p_consume: Array
+    log_p_name: Array
     log_p_rating: Array
-    enjoyment: Array
 
 
 def simulate(config: SimulatorConfig | None = None) -> Simulation:
     """Make a world and draw the events of its users; the same settings give the same table.
 
-    Raises DataError for a scale that does not ascend.
+    Raises DataError for a scale that does not ascend, and for a relation of types that no tastes have.
     """
     settings = SimulatorConfig() if config is None else config
     if any(high <= low for low, high in pairwise(settings.scale)):
         raise DataError(f"rating scale {settings.scale}: expected ascending values")
     generator = np.random.default_rng(settings.seed)
     world = _make_world(settings, generator)
-    log_p_name = _log_p_name(world, settings)
-    cells = (world.log_p_consume[:, :, None] + log_p_name).reshape(settings.n_users, -1)
-    users, drawn = _draw_cells(cells, settings, generator)
-    items, names = np.divmod(drawn, log_p_name.shape[2])
-    levels = _draw_levels(world.log_p_rating[users, items], generator)
+    cells = (world.log_p_consume[:, :, None] + world.log_p_name).reshape(settings.n_users, -1)
+    users, drawn = draw_cells(cells, settings.n_interactions, generator, replace=settings.replace)
+    items, names = np.divmod(drawn, world.log_p_name.shape[2])
+    levels = draw_levels(world.log_p_rating[users, items], generator)
     rated = (names == 0) & (generator.random(len(users)) >= _p_unrated(settings)[levels])
     values = np.where(rated, np.array(settings.scale)[levels], np.nan)
-    times = _draw_times(users, settings.n_users, generator)
+    times = draw_times(users, settings.n_users, generator)
     frame = pl.DataFrame({"user_id": users, "item_id": items, "rating": values, "timestamp": times})
     frame = frame.with_columns(pl.col("rating").fill_nan(None))
-    if settings.types == "events":
+    if settings.types != "ratings":
         frame = frame.with_columns(pl.Series("type", np.array(EVENTS)[names].tolist(), dtype=pl.String))
+    if settings.types == "related":
+        frame = frame.drop("rating")
     ratings = Ratings(frame, _types(settings), "simulated", _side_table(world.mixtures))
-    return Simulation(ratings, world.log_p_consume, _log_p_type(world, log_p_name, settings), settings)
+    return Simulation(ratings, world.log_p_consume, _log_p_type(world, settings), settings)
+
+
+def type_relation(config: SimulatorConfig) -> Array:
+    """(3, 3) correlation of the tastes behind the kinds of event, in the order of EVENTS; only for related types.
+
+    Raises DataError for correlations that no three tastes have.
+    """
+    relation = np.eye(len(EVENTS))
+    relation[np.triu_indices_from(relation, 1)] = config.relation
+    relation = relation + np.triu(relation, 1).T
+    if np.abs(relation).max() > 1 or np.linalg.eigvalsh(relation)[0] < 0:
+        raise DataError(f"relation {config.relation} of the types: expected the correlations of three tastes")
+    return relation
 
 
 def _make_world(config: SimulatorConfig, generator: np.random.Generator) -> _World:
+    if config.types == "related":
+        return _related_world(config, generator)
     n_users, n_items, scale = config.n_users, config.n_items, np.array(config.scale)
-    mixtures = generator.dirichlet(np.full(config.rank, 0.3), n_items)
-    affinity = generator.normal(size=(n_users, config.rank)) @ mixtures.T
+    mixtures, affinity = _affinity(config, generator)
     user_bias, item_bias = generator.normal(size=(n_users, 1)), generator.normal(size=n_items)
     enjoyment = (1.5 * affinity + user_bias + item_bias) / 2
     popularity = -config.popularity * np.log1p(generator.permutation(n_items))
@@ -147,67 +170,70 @@ def _make_world(config: SimulatorConfig, generator: np.random.Generator) -> _Wor
     span = scale[-1] - scale[0]
     expected = scale[0] + span * (0.55 + 0.2 * enjoyment)
     errors = (scale - expected[:, :, None]) / (0.2 * span)
-    return _World(mixtures, log_p_consume, log_softmax(-0.5 * errors**2, axis=2), enjoyment)
+    return _World(mixtures, log_p_consume, _log_p_name(enjoyment, config), log_softmax(-0.5 * errors**2, axis=2))
 
 
-def _log_p_name(world: _World, config: SimulatorConfig) -> Array:
+def _affinity(config: SimulatorConfig, generator: np.random.Generator) -> tuple[Array, Array]:
+    """Mixtures (I, F), and how well each item is to the taste of each user (U, I)."""
+    if config.tastes == "neighbourhood":
+        return _neighbourhoods(config, generator)
+    mixtures = generator.dirichlet(np.full(config.rank, 0.3), config.n_items)
+    return mixtures, generator.normal(size=(config.n_users, config.rank)) @ mixtures.T
+
+
+def _neighbourhoods(config: SimulatorConfig, generator: np.random.Generator) -> tuple[Array, Array]:
+    """Items are directions in F dimensions; the mixture is their parts. What is near a favourite stands 1.5 above."""
+    directions = generator.normal(size=(config.n_items, config.rank))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    near = np.argsort(-directions @ directions.T, axis=1, kind="stable")[:, :NEAR]  # (I, NEAR)
+    favourites = generator.integers(0, config.n_items, (config.n_users, config.rank))
+    affinity = np.zeros((config.n_users, config.n_items))
+    np.put_along_axis(affinity, near[favourites].reshape(config.n_users, -1), 1.5, axis=1)
+    return directions**2, affinity - affinity.mean()
+
+
+def _related_world(config: SimulatorConfig, generator: np.random.Generator) -> _World:
+    """log p(i, k) = popularity_i + taste (tastes_k . mixture_i) + constant; the kinds of event are equally frequent."""
+    mixtures = generator.dirichlet(np.full(config.rank, 0.3), config.n_items)
+    values, vectors = np.linalg.eigh(type_relation(config))
+    root = vectors * np.sqrt(values.clip(min=0.0))  # (K, K)
+    tastes = root @ generator.normal(size=(config.n_users, len(EVENTS), config.rank))  # (U, K, F)
+    popularity = -config.popularity * np.log1p(generator.permutation(config.n_items))
+    logits = popularity[:, None] + config.taste * np.einsum("ukf,if->uik", tastes, mixtures)
+    log_p_kind = log_softmax(logits, axis=1)  # (U, I, K): of the items, for every kind
+    log_p_consume = logsumexp(log_p_kind, axis=2) - np.log(len(EVENTS))
+    nothing = np.zeros((*log_p_consume.shape, 1))
+    return _World(mixtures, log_p_consume, log_softmax(log_p_kind, axis=2), nothing)
+
+
+def _log_p_name(enjoyment: Array, config: SimulatorConfig) -> Array:
     """(U, I, K): the law of the kind of event; what will be liked goes from view to cart to purchase."""
     if config.types == "ratings":
-        return np.zeros((*world.enjoyment.shape, 1))
-    logits = [-0.5 + world.enjoyment, np.full_like(world.enjoyment, 1.0), 0.5 * world.enjoyment]
+        return np.zeros((*enjoyment.shape, 1))
+    logits = [-0.5 + enjoyment, np.full_like(enjoyment, 1.0), 0.5 * enjoyment]
     return np.asarray(log_softmax(np.stack(logits, axis=2), axis=2))
 
 
 def _p_unrated(config: SimulatorConfig) -> Array:
     """(R,): how often an interaction that deserves this rating is left without."""
-    share = {"ratings": 0.0, "events": 0.4}[config.types] if config.unrated is None else config.unrated
+    share = {"ratings": 0.0, "events": 0.4, "related": 0.0}[config.types] if config.unrated is None else config.unrated
     return share * np.linspace(1.5, 0.5, len(config.scale))
 
 
-def _log_p_type(world: _World, log_p_name: Array, config: SimulatorConfig) -> Array:
+def _log_p_type(world: _World, config: SimulatorConfig) -> Array:
     """(U, I, L): the recorded ratings of the first kind of event, then the kinds that have none."""
+    if config.types == "related":
+        return world.log_p_name
     recorded = log_softmax(world.log_p_rating + np.log1p(-_p_unrated(config)), axis=2)
-    return np.concatenate([log_p_name[:, :, :1] + recorded, log_p_name[:, :, 1:]], axis=2)
+    return np.concatenate([world.log_p_name[:, :, :1] + recorded, world.log_p_name[:, :, 1:]], axis=2)
 
 
 def _types(config: SimulatorConfig) -> InteractionTypes:
     if config.types == "ratings":
         return InteractionTypes.of(config.scale)
+    if config.types == "related":
+        return InteractionTypes.of((), rated=(), unrated=EVENTS)
     return InteractionTypes.of(config.scale, rated=EVENTS[:1], unrated=EVENTS[1:])
-
-
-def _draw_cells(
-    cells: Array, config: SimulatorConfig, generator: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """User and cell of every event, (N,) each, by user and in the order of the draws, from (U, n) log-probabilities."""
-    n_users, n_cells = cells.shape
-    spread = 0.6
-    counts = np.rint(generator.lognormal(np.log(config.n_interactions) - spread**2 / 2, spread, n_users))
-    counts = np.clip(counts, 1, None if config.replace else n_cells).astype(np.int64)
-    users = np.repeat(np.arange(n_users), counts)
-    if config.replace:
-        cumulative = np.cumsum(np.exp(cells), axis=1)
-        cumulative = cumulative / cumulative[:, -1:] + np.arange(n_users)[:, None]  # one ascending line of all users
-        places = np.searchsorted(cumulative.ravel(), users + generator.random(len(users)), side="right")
-        return users, np.minimum(places - users * n_cells, n_cells - 1)
-    order = np.argsort(-(cells + generator.gumbel(size=cells.shape)), axis=1)  # Plackett-Luce by the Gumbel trick
-    return users, order[np.arange(n_cells) < counts[:, None]]
-
-
-def _draw_levels(log_p: Array, generator: np.random.Generator) -> NDArray[np.int64]:
-    """(N,) a level drawn from every row of (N, R) log-probabilities."""
-    cumulative = np.cumsum(np.exp(log_p), axis=1)
-    beyond = generator.random((len(log_p), 1)) >= cumulative[:, :-1]
-    return np.asarray(np.count_nonzero(beyond, axis=1), dtype=np.int64)
-
-
-def _draw_times(users: NDArray[np.int64], n_users: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """(N,) seconds, ascending for each user: a start within a year, then an event every half day or so."""
-    gaps = 1 + np.floor(generator.exponential(DAY / 2, len(users))).astype(np.int64)
-    elapsed = np.cumsum(gaps)
-    first = np.flatnonzero(np.diff(users, prepend=-1))
-    starts = START + generator.integers(0, 365 * DAY, n_users)
-    return np.asarray(elapsed + (starts - elapsed[first])[users])
 
 
 def _side_table(mixtures: Array) -> pl.DataFrame:
