@@ -15,12 +15,13 @@ from conv4rec.config import TrainConfig
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import TrainingError
 from conv4rec.evaluation import Validation, validate
-from conv4rec.model.batch import Resident
 from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor
 from conv4rec.training.course import Epoch, Listener, Silent, TrainingResult
 from conv4rec.training.schedule import choose_batch_size, choose_device, choose_epochs, make_optimizer, speed
+from conv4rec.training.source import InMemory, Source
 from conv4rec.training.step import Step
+from conv4rec.training.world import World
 from conv4rec.vocabulary import InteractionTypes
 
 HIGHER_IS_BETTER = ("ndcg@20",)
@@ -28,7 +29,7 @@ HIGHER_IS_BETTER = ("ndcg@20",)
 
 def train(
     network: Network,
-    interactions: Interactions,
+    interactions: Interactions | Source,
     types: InteractionTypes,
     config: TrainConfig,
     *,
@@ -39,9 +40,12 @@ def train(
 ) -> TrainingResult:
     """Fit `network` in place and leave it with the weights of the best validated epoch (the last without validation).
 
+    Where torch.distributed joins several processes, each calls this with the same arguments, takes its part of every
+    batch, and ends with the same model; the first one writes the checkpoints.
+
     Args:
         network: as initialised; on a resumed run its weights are replaced.
-        interactions: the training interactions.
+        interactions: the training interactions, or where batches of them come from.
         types: what the channels of `interactions` are.
         config: see TrainConfig.
         validation: decides when to stop; None trains for all of `config.epochs`.
@@ -58,9 +62,9 @@ def train(
         run.restore(read_checkpoint(checkpoint))
     while not run.finished:
         epoch = run.run_epoch(listener)
-        listener.on_epoch(epoch, is_best=run.best_epoch == epoch.number)
-        if checkpoint is not None:
+        if checkpoint is not None and run.world.rank == 0:
             write_checkpoint(checkpoint, run.state())
+        listener.on_epoch(epoch, is_best=run.best_epoch == epoch.number)
     return run.close()
 
 
@@ -70,20 +74,23 @@ class _Run:
     def __init__(
         self,
         network: Network,
-        interactions: Interactions,
+        interactions: Interactions | Source,
         types: InteractionTypes,
         config: TrainConfig,
         validation: Validation | None,
     ) -> None:
         self.device = choose_device(config.device)
         self.network = network.to(self.device)
-        self.data = Resident.of(interactions, self.device)
+        self.world = World.here()
+        self.data: Source = (
+            InMemory.of(interactions, self.device) if isinstance(interactions, Interactions) else interactions
+        )
         self.types, self.config = types, config
         self.validation = None if validation is None else validation.sample(config.validation_users, config.seed)
-        self.n_epochs = choose_epochs(config.epochs, len(interactions))
-        self.learning_rate = config.learning_rate * speed(len(interactions))
-        self.optimizer = make_optimizer(network, config, len(interactions))
-        self.step = Step(network, self.optimizer, torch.from_numpy(types.covers).to(self.device), config)
+        self.n_epochs = choose_epochs(config.epochs, self.data.n_interactions)
+        self.learning_rate = config.learning_rate * speed(self.data.n_interactions)
+        self.optimizer = make_optimizer(network, config, self.data.n_interactions)
+        self.step = Step(network, self.optimizer, torch.from_numpy(types.covers).to(self.device), config, self.world)
         self.epochs: list[Epoch] = []
         self.best_epoch = 0
         self.best = self._weights()
@@ -134,20 +141,18 @@ class _Run:
         return TrainingResult(tuple(self.epochs), self.best_epoch, sum(epoch.seconds for epoch in self.epochs))
 
     def _pass_over_users(self, number: int, listener: Listener) -> tuple[float, float]:
-        order = torch.randperm(self.data.n_users, device=self.device)
-        totals = torch.zeros(4, dtype=torch.float64)
-        size = choose_batch_size(self.config.batch_size, len(order))
-        for start in range(0, len(order), size):
-            users = order[start : start + size]
-            sums = self.step(self.data.batch(users))
+        totals, done, n_users = torch.zeros(4, dtype=torch.float64), 0, self.data.n_users
+        for share in self.data.shares(choose_batch_size(self.config.batch_size, n_users), self.world):
+            sums = self.step(share)
             if not sums.isfinite().all():
                 raise TrainingError(
                     f"epoch {number}: the loss is {_mean(sums[0], sums[1]):g}; lower train.learning_rate "
                     f"(now {self.config.learning_rate:g}) or check the data"
                 )
             totals += sums
+            done += share.n_users
             loss = _mean(totals[0], totals[1]) + _mean(totals[2], totals[3])
-            listener.on_batch(epoch=number, epochs=self.n_epochs, done=start + len(users), total=len(order), loss=loss)
+            listener.on_batch(epoch=number, epochs=self.n_epochs, done=done, total=n_users, loss=loss)
         return _mean(totals[0], totals[1]), _mean(totals[2], totals[3])
 
     def _set_learning_rate(self, number: int) -> None:
@@ -158,7 +163,7 @@ class _Run:
     def _validate(self) -> dict[str, float]:
         if self.validation is None:
             return {}
-        return validate(NetworkPredictor(self.network, self.types), self.validation)
+        return self.world.agree(validate(NetworkPredictor(self.network, self.types), self.validation))
 
     def _is_best(self, epoch: Epoch) -> bool:
         name = self.config.monitor

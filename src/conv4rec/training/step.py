@@ -1,14 +1,29 @@
 """One step: hide a part of every history, predict it from the rest, and move the weights."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from conv4rec.config import TrainConfig
 from conv4rec.model import law
-from conv4rec.model.batch import Batch
 from conv4rec.model.network import Network
+from conv4rec.training.source import Share
+from conv4rec.training.world import World
+
+
+class _Loss(NamedTuple):
+    """A part of the loss: its sum over our targets, how many these are, and how many the whole batch has."""
+
+    total: Tensor
+    n_ours: Tensor
+    n_all: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """Our contribution to the mean over the whole batch."""
+        return self.total / self.n_all.clamp(min=1)
 
 
 @dataclass(frozen=True)
@@ -19,34 +34,36 @@ class Step:
     optimizer: torch.optim.Optimizer
     covers: Tensor
     config: TrainConfig
+    world: World
 
-    def __call__(self, batch: Batch) -> Tensor:
+    def __call__(self, share: Share) -> Tensor:
         """Step; (4,) the sum and the count of the consumption and of the rating loss before it, on the CPU."""
         with self._precision():
-            consume, n_consume = self._consume_loss(batch)
-            rating, n_rating = self._rating_loss(batch)
-            loss = consume / n_consume.clamp(min=1) + self.config.rating_weight * rating / n_rating.clamp(min=1)
+            consume, rating = self._consume_loss(share), self._rating_loss(share)
+            loss = consume.mean + self.config.rating_weight * rating.mean
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
+        self.world.add_up_gradients(self.network.parameters())
         self.optimizer.step()
-        return torch.stack([consume.detach(), n_consume, rating.detach(), n_rating]).double().cpu()
+        sums = torch.stack([consume.total.detach(), consume.n_ours, rating.total.detach(), rating.n_ours])
+        return self.world.add_up(sums.double()).cpu()
 
-    def _consume_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        hidden = torch.rand(len(batch.rows), device=self.covers.device) < self.config.mask
+    def _consume_loss(self, share: Share) -> _Loss:
+        batch, (hidden, n_all) = share.batch, share.hide(self.config.mask)
         targets = batch.keep(hidden)
         asked = targets.counts() > 0  # (B,) the others have no part in the loss
         targets = targets.only(asked)
         logits = self.network.consumption(batch.keep(~hidden).only(asked))  # (users asked, I)
-        return law.consume_loss(logits.float(), targets.rows, targets.items), hidden.sum()
+        return _Loss(law.consume_loss(logits.float(), targets.rows, targets.items), hidden.sum(), n_all)
 
-    def _rating_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        path, device = self.network.rating, self.covers.device
+    def _rating_loss(self, share: Share) -> _Loss:
+        path, batch = self.network.rating, share.batch
         if path is None:
-            return torch.zeros((), device=device), torch.zeros((), device=device)
-        hidden = torch.rand(len(batch.rows), device=device) < self.config.rating_mask
+            return _Loss(*torch.zeros(3, device=self.covers.device))
+        hidden, n_all = share.hide(self.config.rating_mask)
         style, targets = path.encode(batch.keep(~hidden)), batch.keep(hidden)
         logits = path.pairs(style, targets.rows, targets.items)  # (N, L)
-        return law.type_loss(logits.float(), self.covers[targets.channels]), hidden.sum()
+        return _Loss(law.type_loss(logits.float(), self.covers[targets.channels]), hidden.sum(), n_all)
 
     def _precision(self) -> torch.autocast:
         wanted, device = self.config.precision, self.covers.device.type
