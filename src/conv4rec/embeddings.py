@@ -33,8 +33,7 @@ class Embeddings:
         """
         path = self.network.consumption
         taken, types = _array(path.decoder), _array(path.convolution).mean(axis=0)  # (I, D), (C,)
-        table = _array(path.encoder.table).reshape(len(taken), len(types), -1)  # (I, C, D)
-        added = np.einsum("icd,c->id", table, types)
+        added = np.einsum("icd,c->id", _array(path.encoder.by_item), types)
         return unit(np.concatenate([_centred(taken), _centred(added)], axis=1))
 
     @torch.inference_mode()

@@ -47,7 +47,7 @@ def dense_input(histories: Interactions, types: InteractionTypes) -> Tensor:
 
 
 def dense_encoder(x_a: Tensor, counts: Tensor, table: Tensor, bias: Tensor) -> Tensor:
-    E = table.reshape(I, x_a.shape[-1], -1)  # (I, C, D)
+    E = table.reshape(x_a.shape[-1], I, -1).transpose(0, 1)  # (I, C, D)
     return torch.einsum("bic,icd->bd", x_a, E) / counts.clamp(min=1).sqrt()[:, None] + bias
 
 
@@ -90,8 +90,8 @@ def test_renaming_the_items_renames_the_answer() -> None:
         for name in ("consumption.decoder", "consumption.bias", "rating.decoder", "rating.bias", "rating.item_value"):
             renamed.state_dict()[name][order] = network.state_dict()[name]
         for path in ("consumption", "rating"):
-            old, new = (n.state_dict()[f"{path}.encoder.table"] for n in (network, renamed))
-            new.view(I, -1, new.shape[-1])[order] = old.view(I, -1, old.shape[-1])
+            old, new = (getattr(n, path).encoder.by_item for n in (network, renamed))
+            new[order] = old
     items = order.numpy().astype(np.int32)[histories.items]
     moved = Interactions(histories.indptr, items, histories.channels, I)
     before, after = NetworkPredictor(network, TYPES).predict(histories), NetworkPredictor(renamed, TYPES).predict(moved)
@@ -103,7 +103,7 @@ def test_several_types_of_one_pair_add_up_and_count_once_as_seen() -> None:
     path = make_network(SHOP).consumption
     twice = Interactions(np.array([0, 2]), np.array([3, 3], np.int32), np.array([0, 2], np.uint8), I)
     h = path.convolution[0] + path.convolution[2]
-    E = path.encoder.table.reshape(I, -1, 8)[3]
+    E = path.encoder.by_item[3]
     z = torch.tanh(h @ E / math.sqrt(2) + path.encoder.bias)
     expected = z @ path.decoder.T + path.bias
     expected[3] += path.repeat
@@ -125,7 +125,7 @@ def test_an_unrated_interaction_has_no_deviation() -> None:
     assert isinstance(path, RatingPath)
     unrated = Interactions(np.array([0, 1]), np.array([2], np.int32), np.array([3], np.uint8), I)
     style = path.encode(Batch.of(unrated, torch.device("cpu")))
-    z = torch.tanh(path.convolution[3] @ path.encoder.table.reshape(I, -1, 4)[2] + path.encoder.bias)
+    z = torch.tanh(path.convolution[3] @ path.encoder.by_item[2] + path.encoder.bias)
     assert torch.allclose(style.z[0], z, atol=1e-6)
     assert torch.allclose(style.shift, torch.zeros(1, 3), atol=1e-6)
 

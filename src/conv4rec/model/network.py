@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from conv4rec.config import ModelConfig
+from conv4rec.model.bags import bag, products_at, rows_of
 from conv4rec.model.batch import Batch
 from conv4rec.model.experts import ConsumptionExperts, Explained, RatingExperts
 from conv4rec.model.factors import Factors
+from conv4rec.model.softmax import Drawn, Output, Pairs, exact_loss, sampled_loss
 from conv4rec.model.statistics import Statistics
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -26,28 +28,53 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+class Mixed(NamedTuple):
+    """Mixtures of an encoder's channels at the T items met, and where the N items of a batch are among them."""
+
+    values: Tensor  # (M, T, D)
+    met: Tensor | slice  # (T,) of all items
+    places: Tensor  # (N,) of the T
+
+    def totals(self, values: Tensor, batch: Batch) -> Tensor:
+        """(B, D) sums over the histories of the (K, T, D) values of every interaction."""
+        where = batch.channels * values.shape[1] + self.places
+        return bag(values.flatten(0, 1), where, batch.rows, batch.n_rows)
+
+
 class Encoder(nn.Module):
-    """A dense layer from (I, C) channels to D, over the few items of a user: sum_i E_i^T h_i / sqrt(count) + b."""
+    """A dense layer from (I, C) channels to D, over the few items of a user: sum_i E_i^T h_i / sqrt(count) + b.
+
+    A 1x1 convolution has few inputs, so that what an interaction adds takes few values at an item: they are made first,
+    for the items that are met, and then summed over the users' histories.
+    """
 
     def __init__(self, n_items: int, channels: int, width: int) -> None:
         super().__init__()
-        self.channels = channels
-        self.table = nn.Parameter(torch.randn(n_items * channels, width) * (0.5 / width**0.5))
+        self.n_items, self.channels = n_items, channels
+        self.sparse = False  # whether the gradient of the table has only the rows of the items met
+        self.table = nn.Parameter(torch.randn(channels * n_items, width) * (0.5 / width**0.5))  # item by item, C times
         self.bias = nn.Parameter(torch.zeros(width))
 
-    def forward(self, batch: Batch, h: Tensor) -> Tensor:
-        """(N, C) features of the interactions of a batch to (B, D)."""
-        count = batch.counts()
-        offsets = torch.cumsum(count, 0) - count
-        rows_of_table = batch.items[:, None] * self.channels + torch.arange(self.channels, device=h.device)
-        total = functional.embedding_bag(
-            rows_of_table.reshape(-1),
-            self.table,
-            offsets * self.channels,
-            mode="sum",
-            per_sample_weights=h.reshape(-1).to(self.table.dtype),
-        )  # (B, D)
-        return total / count.clamp(min=1).sqrt()[:, None] + self.bias  # (B, D)
+    @property
+    def by_item(self) -> Tensor:
+        """(I, C, D) a view of the table."""
+        return self.table.view(self.channels, self.n_items, -1).transpose(0, 1)
+
+    def mixed(self, mixing: Tensor, items: Tensor) -> "Mixed":
+        """(M, C) mixtures of the channels, at the items met."""
+        if len(items) >= self.n_items and not self.sparse:
+            return Mixed(self._mix(mixing, self.table), slice(None), items)
+        met, places = torch.unique(items, return_inverse=True)
+        rows = torch.arange(self.channels, device=items.device)[:, None] * self.n_items + met  # (C, T)
+        return Mixed(self._mix(mixing, rows_of(self.table, rows.flatten(), sparse=self.sparse)), met, places)
+
+    def _mix(self, mixing: Tensor, table: Tensor) -> Tensor:
+        mixed = mixing @ table.view(self.channels, -1)
+        return mixed.view(len(mixing), -1, table.shape[1]).to(table.dtype)
+
+    def forward(self, batch: Batch, total: Tensor) -> Tensor:
+        """(B, D) sums over the histories of a batch to what the activation gets."""
+        return total / batch.counts().clamp(min=1).sqrt()[:, None] + self.bias
 
 
 class ConsumptionPath(nn.Module):
@@ -69,9 +96,15 @@ class ConsumptionPath(nn.Module):
         self.repeat = nn.Parameter(statistics.log_repeat.clone())  # ()
 
     def encode(self, batch: Batch) -> Tensor:
-        h = self.convolution[batch.channels]  # (N, C)
-        z = self.activation(self.encoder(batch, h))  # (B, D)
+        mixed = self.encoder.mixed(self.convolution, batch.items)
+        z = self.activation(self.encoder(batch, mixed.totals(mixed.values, batch)))  # (B, D)
         return functional.dropout(z, self.dropout, self.training)
+
+    def loss(self, history: Batch, targets: Batch, drawn: Drawn | None = None) -> Tensor:
+        """Sum over the targets of -log p_consume, given the histories; estimated from the items drawn, if there are."""
+        output = Output(self.encode(history), self.decoder, self.bias, self.repeat)
+        pairs = Pairs(history.rows, history.items), Pairs(targets.rows, targets.items)
+        return exact_loss(output, *pairs) if drawn is None else sampled_loss(output, *pairs, drawn)
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits of consumption, (B, I)."""
@@ -121,27 +154,55 @@ class RatingPath(nn.Module):
         self.histogram = nn.Parameter(0.8 * torch.eye(L))
 
     def encode(self, batch: Batch) -> Style:
-        rated = self.rated[batch.channels]  # (N,)
-        from_item = (self.value[batch.channels] - self.item_value[batch.items]) * rated  # (N,)
-        n_rated = self._pool(batch, rated)  # (B,)
-        user_value = self._pool(batch, from_item) / (n_rated + self.shrinkage)  # (B,)
-        from_both = (from_item - user_value[batch.rows]) * rated  # (N,)
-        deviations = torch.stack([from_both, from_item], dim=-1)  # (N, 2)
-        h = self.convolution[batch.channels] + deviations @ self.deviation  # (N, C)
-        return Style(self.activation(self.encoder(batch, h)), self._shift(batch))
+        return Style(self.activation(self.encoder(batch, self._total(batch))), self._shift(batch))
+
+    def deviations(self, batch: Batch) -> Tensor:
+        """(N, 2) of a rating from the item's and the user's mean, and from the item's; 0 where there is no rating."""
+        from_item = self._from_item(batch)
+        from_both = from_item - self._user_value(batch, from_item)[batch.rows] * self.rated[batch.channels]
+        return torch.stack([from_both, from_item], dim=-1)
 
     def pairs(self, style: Style, rows: Tensor, items: Tensor) -> Tensor:
-        """Logits of the types of N pairs, (N, L)."""
-        decoder = functional.embedding(items, self.decoder.flatten(1)).view(len(items), *self.decoder.shape[1:])
-        z = functional.embedding(rows, style.z)  # (N, D); an index would do, but its gradient is slower
-        O = torch.einsum("ncd,nd->nc", decoder, z)  # (N, C)
-        shift = functional.embedding(rows, style.shift @ self.histogram)
-        return O @ self.output + functional.embedding(items, self.bias) + shift  # (N, L)
+        """Logits of the types of N pairs, (N, L); `rows` ascending."""
+        decoder, bias, places = self._of_items(items)
+        O = products_at(style.z, decoder, rows, places)  # (N, C)
+        shift = functional.embedding(rows, style.shift @ self.histogram)  # an index would do, but slower
+        return O @ self.output + functional.embedding(places, bias) + shift  # (N, L)
 
     def grid(self, style: Style) -> Tensor:
         """Logits of the types of all items, (B, I, L)."""
         O = torch.einsum("icd,bd->bic", self.decoder, style.z)  # (B, I, C)
         return O @ self.output + self.bias + (style.shift @ self.histogram)[:, None, :]  # (B, I, L)
+
+    def _of_items(self, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(T, C, D) and (T, L) the decoder and the bias of the T items met, and (N,) places of `items` among them."""
+        if not self.encoder.sparse:
+            return self.decoder, self.bias, items
+        met, places = torch.unique(items, return_inverse=True)
+        return rows_of(self.decoder, met, sparse=True), rows_of(self.bias, met, sparse=True), places
+
+    def _total(self, batch: Batch) -> Tensor:
+        """(B, D) sums over the histories of what every interaction adds.
+
+        At an item, a type adds its row and its deviation from the item's mean; what the deviation from the user's mean
+        takes away is the same for all the user's ratings.
+        """
+        both = self.deviation.sum(0, keepdim=True)
+        mixing = torch.cat([self.convolution, both, self.deviation[:1]])  # (K + 2, C)
+        mixed, K = self.encoder.mixed(mixing, batch.items), len(self.value)
+        from_item = (self.value[:, None] - self.item_value[mixed.met]) * self.rated[:, None]  # (K, T)
+        added = torch.addcmul(mixed.values[:K], from_item[:, :, None], mixed.values[K])  # (K, T, D)
+        rated = self.rated[batch.channels] > 0
+        of_user = bag(mixed.values[K + 1], mixed.places[rated], batch.rows[rated], batch.n_rows)
+        return mixed.totals(added, batch) - self._user_value(batch, self._from_item(batch))[:, None] * of_user
+
+    def _from_item(self, batch: Batch) -> Tensor:
+        """(N,) deviation of a rating from the item's mean."""
+        return (self.value[batch.channels] - self.item_value[batch.items]) * self.rated[batch.channels]
+
+    def _user_value(self, batch: Batch, from_item: Tensor) -> Tensor:
+        """(B,) the mean of them, shrunken."""
+        return self._pool(batch, from_item) / (self._pool(batch, self.rated[batch.channels]) + self.shrinkage)
 
     def _shift(self, batch: Batch) -> Tensor:
         L = self.log_histogram.shape[0]

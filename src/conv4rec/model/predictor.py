@@ -31,9 +31,10 @@ class NetworkPredictor:
         log_p_consume = law.log_p_consume(self.network.consumption(batch).float())  # (B, I)
         if self.network.consumption_experts is not None:
             log_p_consume = law.log_p_consume(self.network.consumption_experts(log_p_consume, batch))
-        return Predictions(self.types, _numpy(log_p_consume), self._type_law(batch))
+        return Predictions(self.types, _numpy(log_p_consume), self.type_law(batch))
 
-    def _type_law(self, batch: Batch) -> "NetworkTypeLaw | BlendedTypeLaw | SingleTypeLaw":
+    def type_law(self, batch: Batch) -> "NetworkTypeLaw | BlendedTypeLaw | SingleTypeLaw":
+        """The law of the types for the users of a batch, whatever is known of what they consume."""
         path, experts = self.network.rating, self.network.rating_experts
         if path is None:
             return SingleTypeLaw(batch.n_rows, self.network.consumption.decoder.shape[0])

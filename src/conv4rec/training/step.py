@@ -53,8 +53,8 @@ class Step:
         targets = batch.keep(hidden)
         asked = targets.counts() > 0  # (B,) the others have no part in the loss
         targets = targets.only(asked)
-        logits = self.network.consumption(batch.keep(~hidden).only(asked))  # (users asked, I)
-        return _Loss(law.consume_loss(logits.float(), targets.rows, targets.items), hidden.sum(), n_all)
+        loss = self.network.consumption.loss(batch.keep(~hidden).only(asked), targets)
+        return _Loss(loss, hidden.sum(), n_all)
 
     def _rating_loss(self, share: Share) -> _Loss:
         path, batch = self.network.rating, share.batch

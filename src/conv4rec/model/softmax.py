@@ -1,0 +1,185 @@
+"""The consumption loss at the output layer, with memory that does not grow with the catalogue.
+
+The logits of B users are made for a block of items at a time. A first pass keeps a running log-sum-exp; the backward
+pass makes the logits of each block again. One block is held instead of made again. Memory beyond weights and their
+gradients: 4 bytes x B x (block) x 2, whatever the number of items. Source: ours; Milakov and Gimelshein 2018 (arXiv
+1805.02867) for the running normaliser.
+
+For catalogues where even the time is too long, `sampled_loss` puts S items drawn from q in the place of all:
+
+    log sum_j exp l_j  ~  log (1/S) sum_s exp(l_s - log q_s)
+
+The sum under the logarithm is unbiased whatever q is (log-Q correction: Bengio and Senecal 2008).
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from conv4rec.model.bags import products_at, rows_of
+
+CELLS = 1 << 24
+"""Logits in a block: users x items."""
+
+
+class Pairs(NamedTuple):
+    """Rows of a batch of users and items, (N,) each."""
+
+    rows: Tensor
+    items: Tensor
+
+
+class Output(NamedTuple):
+    """What logits are made of: z decoder^T + bias, plus repeat where the pair is in the history."""
+
+    z: Tensor  # (B, D)
+    decoder: Tensor  # (I, D)
+    bias: Tensor  # (I,)
+    repeat: Tensor  # ()
+
+
+def exact_loss(output: Output, seen: Pairs, targets: Pairs, *, cells: int = CELLS) -> Tensor:
+    """Sum over the targets of -log p_consume.
+
+    Args:
+        output: what the logits are made of.
+        seen: the history; a pair that is there twice counts once.
+        targets: what is predicted; a pair that is there twice counts twice.
+        cells: most logits that are held at once; at least one item is.
+    """
+    n_rows = len(output.z)
+    block = max(1, cells // max(1, n_rows))
+    loss: Tensor = _ExactLoss.apply(*output, *seen, *targets, block)
+    return loss
+
+
+class _ExactLoss(Function):
+    """By blocks of items; keeps the exponentials where there is but one."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        z: Tensor,
+        decoder: Tensor,
+        bias: Tensor,
+        repeat: Tensor,
+        seen_rows: Tensor,
+        seen_items: Tensor,
+        rows: Tensor,
+        items: Tensor,
+        block: int,
+    ) -> Tensor:
+        output, seen, targets = Output(z, decoder, bias, repeat), Pairs(seen_rows, seen_items), Pairs(rows, items)
+        ctx.product = _product_type(z)
+        n_items = len(decoder)
+        top = z.new_full((len(z),), -torch.inf, dtype=torch.float32)
+        total, picked = torch.zeros_like(top), top.new_zeros((), dtype=torch.float64)
+        for start in range(0, n_items, block):
+            logits = _logits(output, seen, start, min(start + block, n_items), ctx.product)  # (B, b)
+            picked += logits.view(-1)[_cells(targets, start, logits)].sum(dtype=torch.float64)
+            before, top = top, torch.maximum(top, logits.amax(1))
+            exponentials = logits.sub_(top[:, None]).exp_()
+            total = total * torch.exp(before - top) + exponentials.sum(1)
+        per_row = torch.bincount(rows, minlength=len(z)).float()
+        normaliser = top + total.log()  # (B,)
+        ctx.save_for_backward(*output, *seen, *targets, normaliser, per_row)
+        ctx.held, ctx.total, ctx.block = (exponentials, total, block) if block >= n_items else (None, None, block)
+        return ((normaliser * per_row).sum(dtype=torch.float64) - picked).float()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        z, decoder, bias, repeat, *where, normaliser, per_row = ctx.saved_tensors
+        output, seen, targets = Output(z, decoder, bias, repeat), Pairs(*where[:2]), Pairs(*where[2:])
+        of_z, of_decoder, of_bias = torch.zeros_like(z), torch.empty_like(decoder), torch.empty_like(bias)
+        of_repeat, weight = torch.zeros_like(repeat), (per_row * gradient)[:, None]  # (B, 1)
+        for start in range(0, len(decoder), ctx.block):
+            stop = min(start + ctx.block, len(decoder))
+            if ctx.held is None:
+                spread = _logits(output, seen, start, stop, ctx.product).sub_(normaliser[:, None]).exp_().mul_(weight)
+            else:
+                spread, ctx.held = ctx.held.mul_(weight / ctx.total[:, None]), None
+            at = _cells(targets, start, spread)
+            spread.view(-1).index_add_(0, at, (-gradient).expand(len(at)))  # (B, b) d loss / d logits
+            of_repeat += spread.view(-1)[torch.unique(_cells(seen, start, spread))].sum()
+            of_bias[start:stop] = spread.sum(0)
+            spread = spread.to(ctx.product)
+            of_z += spread @ decoder[start:stop].to(ctx.product)
+            of_decoder[start:stop] = spread.T @ z.to(ctx.product)
+        return of_z, of_decoder, of_bias, of_repeat, None, None, None, None, None
+
+
+def _logits(output: Output, seen: Pairs, start: int, stop: int, product: torch.dtype) -> Tensor:
+    """(B, b) logits of the items from `start` to `stop`, float32."""
+    z, decoder, bias, repeat = output
+    logits = torch.addmm(bias[start:stop].to(product), z.to(product), decoder[start:stop].to(product).T).float()
+    flat, at = logits.view(-1), _cells(seen, start, logits)
+    flat[at] = flat[at] + repeat  # a pair that is there twice is written twice, the same
+    return logits
+
+
+def _cells(pairs: Pairs, start: int, block: Tensor) -> Tensor:
+    """Where the pairs whose items are in the block lie in it, flattened."""
+    rows, places, width = pairs.rows, pairs.items - start, block.shape[1]
+    inside = (places >= 0) & (places < width)
+    return rows[inside] * width + places[inside]
+
+
+def _product_type(z: Tensor) -> torch.dtype:
+    """The precision of products under the autocast of now, which the backward pass does not see."""
+    device = z.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else z.dtype
+
+
+class Drawn(NamedTuple):
+    """Items drawn with replacement in the place of all: each that was drawn, once."""
+
+    items: Tensor  # (S,) ascending
+    log_weight: Tensor  # (S,) log of how often it was drawn over how often that is expected
+
+
+class Proposal:
+    """Half of the draws are from the popularity, half from all items alike. Source: ours."""
+
+    def __init__(self, counts: Tensor, n_draws: int) -> None:
+        """Take the (I,) number of interactions of every item, and how often to draw, 1 or more."""
+        share = counts.double() / counts.sum().clamp(min=1)
+        self.n_draws, self.log_q = n_draws, torch.log(0.5 * share + 0.5 / len(counts)).float()
+        self.cumulative = torch.cumsum(0.5 * share + 0.5 / len(counts), 0)
+
+    def draw(self) -> Drawn:
+        """Draw anew, with the generator of torch."""
+        chance = torch.rand(self.n_draws, dtype=torch.float64, device=self.cumulative.device)
+        found = torch.searchsorted(self.cumulative, chance * self.cumulative[-1]).clamp(max=len(self.log_q) - 1)
+        items, times = torch.unique(found, return_counts=True)
+        return Drawn(items, torch.log(times / self.n_draws) - self.log_q[items])
+
+
+def sampled_loss(output: Output, seen: Pairs, targets: Pairs, drawn: Drawn) -> Tensor:
+    """The same sum as `exact_loss`, estimated; the gradient of the decoder has the rows of drawn items and targets."""
+    z, decoder, bias, repeat = output
+    asked, place = torch.unique(targets.items, return_inverse=True)
+    logits = torch.addmm(
+        bias[drawn.items] + drawn.log_weight, z, rows_of(decoder, drawn.items, sparse=True).T
+    ).float()  # (B, S)
+    log_total = torch.logsumexp(logits + repeat * _indicator(seen, drawn.items, logits), dim=1)  # (B,)
+    per_row = torch.bincount(targets.rows, minlength=len(z))
+    found = (
+        products_at(z, rows_of(decoder, asked, sparse=True)[:, None], targets.rows, place)[:, 0] + bias[targets.items]
+    )
+    return (log_total * per_row).sum() - found.float().sum() - repeat * _n_repeated(seen, targets, len(decoder))
+
+
+def _indicator(seen: Pairs, items: Tensor, like: Tensor) -> Tensor:
+    """(B, S) 1 where the row has the item in its history; `items` (S,) ascending."""
+    place = torch.searchsorted(items, seen.items).clamp(max=len(items) - 1)
+    there = items[place] == seen.items
+    indicator = torch.zeros_like(like)
+    indicator[seen.rows[there], place[there]] = 1.0
+    return indicator
+
+
+def _n_repeated(seen: Pairs, targets: Pairs, n_items: int) -> Tensor:
+    """How many targets are in the history."""
+    return torch.isin(targets.rows * n_items + targets.items, seen.rows * n_items + seen.items).sum()
