@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conv4rec.evaluation import Report
+from conv4rec.model_file import ReliabilityBin
 from conv4rec.records import (
     Budget,
     Cost,
@@ -18,7 +19,6 @@ from conv4rec.records import (
     RatingShare,
     RecallBeta,
     Record,
-    ReliabilityBin,
     Slice,
     write_record,
 )

@@ -18,7 +18,7 @@ from conv4rec.config import Config, make_config
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import ModelFileError, SaveError
 from conv4rec.ids import Ids
-from conv4rec.model_file import HEADER, Origin, SavedModel, load_model, save_model
+from conv4rec.model_file import HEADER, Origin, ReliabilityBin, SavedModel, load_model, read_origin, save_model
 from conv4rec.vocabulary import InteractionTypes, Vocabulary
 
 
@@ -39,7 +39,10 @@ def make(users: list[Any], items: list[Any]) -> SavedModel:
         }
     )
     weights: dict[str, Any] = {"a.b": np.arange(6, dtype=np.float32).reshape(2, 3), "scalar": np.float32(2).reshape(())}
-    origin = Origin(data="made", data_fingerprint="f", notes=("note",), best_epoch=3, validation={"nll": 1.5})
+    bins = (ReliabilityBin(predicted=0.25, observed=0.5, weight=1.0),)
+    origin = Origin(
+        data="made", data_fingerprint="f", notes=("note",), best_epoch=3, validation={"nll": 1.5}, reliability_like=bins
+    )
     return SavedModel(make_config({"train": {"epochs": 3}}), vocabulary, weights, histories, side, origin)
 
 
@@ -76,6 +79,15 @@ def test_everything_comes_back(tmp_path: Path, users: list[Any], items: list[Any
     assert loaded.histories is not None
     assert model.histories is not None
     assert loaded.histories.fingerprint() == model.histories.fingerprint()
+
+
+def test_the_origin_is_read_without_the_model(saved: Path, tmp_path: Path) -> None:
+    assert read_origin(saved) == load_model(saved).origin
+    with pytest.raises(ModelFileError, match="cannot be read: No such file"):
+        read_origin(tmp_path / "nowhere")
+    rewrite(saved, header={"origin": {"data": "d", "data_fingerprint": "f", "reliability_like": [{"predicted": 0.5}]}})
+    with pytest.raises(ModelFileError, match="the manifest is damaged: origin.reliability_like.0.observed: Field"):
+        read_origin(saved)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)

@@ -129,7 +129,12 @@ def evaluate(
 
 def validate(predictor: Predictor, asked: Validation) -> dict[str, float]:
     """The figures that training watches, without intervals."""
-    return evaluate(predictor, asked.history, asked.targets, EvaluateConfig(k=(20,), bootstrap=0)).metrics
+    return report_validation(predictor, asked).metrics
+
+
+def report_validation(predictor: Predictor, asked: Validation) -> Report:
+    """The same, with the curves behind them."""
+    return evaluate(predictor, asked.history, asked.targets, EvaluateConfig(k=(20,), bootstrap=0))
 
 
 def evaluate_by_user(

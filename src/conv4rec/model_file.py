@@ -7,7 +7,8 @@ SHA-256 of every tensor. Strings are two tensors: their UTF-8 bytes, and where e
 import hashlib
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,31 @@ TAG_SEPARATOR = "\x1f"
 Tensors = dict[str, NDArray[Any]]
 
 
+class ReliabilityBin(BaseModel):
+    """A bin of predicted probabilities."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    predicted: float
+    """Mean probability in the bin."""
+    observed: float
+    """How often it happened."""
+    weight: float
+    """Share of the predictions (of the predicted mass, for consumption) that lies in the bin."""
+
+
 class Origin(BaseModel):
-    """Where a model came from, for people and for `conv4rec evaluate`."""
+    """Where a model came from, for people and for `conv4rec evaluate`.
+
+    Attributes:
+        data: name of the data.
+        data_fingerprint: hash of the interactions.
+        notes: what was done while loading them.
+        best_epoch: the one that was kept.
+        validation: figures of the fitted model on held-out validation data.
+        reliability_like: bins of p_like on the same data; none where nothing is rated.
+        reliability_consume: bins of p_consume on the same data.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,6 +68,8 @@ class Origin(BaseModel):
     notes: tuple[str, ...] = ()
     best_epoch: int = 0
     validation: dict[str, float] = {}
+    reliability_like: tuple[ReliabilityBin, ...] = ()
+    reliability_consume: tuple[ReliabilityBin, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,21 +140,33 @@ def load_model(path: Path) -> SavedModel:
         raise ModelFileError(f"{path}: the parts of the model do not fit together: {error}") from None
 
 
+def read_origin(path: Path) -> Origin:
+    """Where the model of a file came from, without reading the model. Raises ModelFileError as `load_model` does."""
+    with _opened(path) as (_, manifest):
+        return manifest.origin
+
+
 def _read(path: Path) -> tuple[_Manifest, Tensors]:
+    with _opened(path) as (file, manifest):
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    _verify(path, manifest, tensors)
+    return manifest, tensors
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, _Manifest]]:
+    """The open file and its manifest; what goes wrong while it is open becomes a ModelFileError."""
     try:
         with safe_open(path, framework="numpy") as file:
             header = (file.metadata() or {}).get(HEADER)
             if header is None:
                 raise ModelFileError(f"{path}: a safetensors file, but not a conv4rec model: it has no {HEADER}")
-            manifest = _manifest(path, header)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            yield file, _manifest(path, header)
     except OSError as error:
         reason = error.strerror if error.strerror is not None else str(error)
         raise ModelFileError(f"{path}: cannot be read: {reason}") from None
     except SafetensorError as error:
         raise ModelFileError(f"{path}: not a conv4rec model, or cut short: {error}") from None
-    _verify(path, manifest, tensors)
-    return manifest, tensors
 
 
 def _manifest(path: Path, header: str) -> _Manifest:

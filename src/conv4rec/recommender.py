@@ -17,7 +17,7 @@ from conv4rec.data.ratings import Ratings
 from conv4rec.data.sources import load_ratings
 from conv4rec.data.split import HoldOut, Split, split
 from conv4rec.errors import DataError, ModelFileError, NotFittedError, QueryError
-from conv4rec.evaluation import Report, Validation, evaluate, validate
+from conv4rec.evaluation import Report, Validation, evaluate, report_validation
 from conv4rec.filters import ListOfIds, listed
 from conv4rec.history import History, read_history
 from conv4rec.model.network import Network
@@ -109,8 +109,8 @@ class Conv4Rec:
             network, interactions, vocabulary.types, self.config.experts, validation, seed=self.config.train.seed
         )
         histories = Interactions.from_ratings(known, vocabulary)
-        figures = validate(NetworkPredictor(network, vocabulary.types), validation)
-        origin = _origin(known, histories, self._training.best_epoch, figures)
+        measured = report_validation(NetworkPredictor(network, vocabulary.types), validation)
+        origin = _origin(known, histories, self._training.best_epoch, measured)
         self._state = _Fitted(vocabulary, network, histories, known.items, origin)
         return self
 
@@ -323,11 +323,15 @@ def _vocabulary(known: Ratings) -> Vocabulary:
     return vocabulary
 
 
-def _origin(known: Ratings, histories: Interactions, best_epoch: int, validation: dict[str, float]) -> Origin:
-    return Origin(
-        data=known.name,
-        data_fingerprint=histories.fingerprint(),
-        notes=known.notes,
-        best_epoch=best_epoch,
-        validation=validation,
+def _origin(known: Ratings, histories: Interactions, best_epoch: int, measured: Report) -> Origin:
+    reliability = {f"reliability_{law}": measured.curves.get(f"reliability_{law}", []) for law in ("like", "consume")}
+    return Origin.model_validate(
+        {
+            "data": known.name,
+            "data_fingerprint": histories.fingerprint(),
+            "notes": known.notes,
+            "best_epoch": best_epoch,
+            "validation": measured.metrics,
+            **reliability,
+        }
     )

@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save
 from conv4rec.atomic import write_atomically
 from conv4rec.errors import DataError
 from conv4rec.evaluation import Report
+from conv4rec.model_file import ReliabilityBin
 
 FOLDER = "records"
 """Where the records lie in a run folder."""
@@ -61,17 +62,6 @@ class Cost(Part):
     """Largest resident memory of the process until the fit ended: libraries, data and model."""
     model_bytes: int | None = None
     """Size of everything the fitted model keeps."""
-
-
-class ReliabilityBin(Part):
-    """A bin of predicted probabilities."""
-
-    predicted: float
-    """Mean probability in the bin."""
-    observed: float
-    """How often it happened."""
-    weight: float
-    """Share of the predictions (of the predicted mass, for consumption) that lies in the bin."""
 
 
 class PrecisionRecall(Part):

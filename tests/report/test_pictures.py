@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from conv4rec.records import Curves, Epoch, PrecisionRecall, Record, ReliabilityBin
+from conv4rec.model_file import ReliabilityBin
+from conv4rec.records import Curves, Epoch, PrecisionRecall, Record
 from conv4rec.report import course, laws, overview
 from conv4rec.report.drawing import Picture, log_axis, page_spec
 from conv4rec.report.groups import Group, groups_of

@@ -184,6 +184,10 @@ def test_models_are_listed_switched_and_rolled_back(ask: httpx.Client, models: P
     assert told["active"] == "second"
     assert [(each["name"], each["active"]) for each in told["models"]] == [("first", False), ("second", True)]
     assert [each["model"] for each in told["switches"]] == ["second", "first"]
+    assert (told["back_to"], told["may_switch"]) == ("first", True)
+    origin = second.origin.model_dump(mode="json")
+    about = {name: origin[name] for name in ("data", "validation", "reliability_like", "reliability_consume")}
+    assert {name: told["models"][1][name] for name in about} == about
     assert ask.post("/v1/models/rollback").json() == {"active": "first", "before": "second"}
     assert ask.post("/v1/models/..%2F..%2Fetc%2Fpasswd/activate").status_code == 404
     assert ask.post("/v1/models/third/activate").json()["error"]["reason"] == "model 'third': there is no such model"
@@ -201,10 +205,13 @@ def test_a_damaged_model_does_not_take_over(ask: httpx.Client, models: Path) -> 
     (models / "torn.conv4rec").write_bytes((models / "first.conv4rec").read_bytes()[:2000])
     try:
         error = ask.post("/v1/models/torn/activate").json()["error"]
+        listed = ask.get("/v1/models").json()["models"][2]
     finally:
         (models / "torn.conv4rec").unlink()
     assert (error["status"], error["reason"][:12]) == (422, "model 'torn'")
     assert str(models) not in error["reason"]
+    assert (listed["name"], listed["data"]) == ("torn", None)
+    assert listed["fault"].startswith("not a conv4rec model, or cut short")
     assert post(ask, "recommend", users=[100])["model"] == "first"
 
 

@@ -10,7 +10,7 @@ import httpx
 import polars as pl
 import pytest
 
-from conv4rec.config import Config
+from conv4rec.config import Config, override
 from conv4rec.data.simulator import SimulatorConfig, simulate
 from conv4rec.recommender import Conv4Rec
 from conv4rec.service.settings import make_settings
@@ -30,15 +30,18 @@ def world(tmp_path_factory: pytest.TempPathFactory, small_config: Config) -> Pat
     assert ratings.items is not None
     hostile = pl.col("item_id").replace_strict({first: SCRIPT, second: IMAGE}, default=pl.col("title"))
     titled = replace(ratings, items=ratings.items.with_columns(hostile.alias("title")))
-    return Conv4Rec(small_config).fit(titled).save(tmp_path_factory.mktemp("world") / "world.conv4rec")
+    folder = tmp_path_factory.mktemp("world")
+    Conv4Rec(override(small_config, ["train.epochs=2"])).fit(titled).save(folder / "hasty.conv4rec")
+    return Conv4Rec(small_config).fit(titled).save(folder / "world.conv4rec")
 
 
 @pytest.fixture(scope="module")
 def site(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """A service of that model, without keys, with records."""
+    """A service of that model and one of two epochs, without keys, with records."""
     folder = tmp_path_factory.mktemp("site")
     run = make_run(folder / "run", models=("conv4rec", "ease"))
-    with served(make_settings(models=(world,), store=f"sqlite:///{folder / 'store.db'}", records=run)) as client:
+    about = {"models": (world.parent,), "active": "world", "store": f"sqlite:///{folder / 'store.db'}", "records": run}
+    with served(make_settings(**about)) as client:
         yield client
 
 
@@ -224,8 +227,52 @@ def test_map_profile_and_models_are_shown(page: Browser) -> None:
     page.driver.switch_to.active_element.send_keys("\ue00c")
     assert len(page.all("#profile .standing")) == 2
     assert len(page.all("#profile .double")) >= 2
-    page.one("#models figure")
-    assert "ease" in page.one("#models table.grid").text
+    assert len(page.all("#models .card:last-child figure")) >= 2
+    assert "ease" in page.one("#models .card:last-child table.grid").text
+
+
+@needs_browser
+def test_models_are_compared_and_switched_with_the_keyboard(page: Browser, site: httpx.Client) -> None:
+    escape, enter, tab, shift = "\ue00c", "\ue007", "\ue004", "\ue008"
+    before = titles(page, "consume")
+    assert len(page.all("#model-files table.grid tbody tr")) == 2
+    assert len(page.all("#model-files .panels figure")) == 4  # of the other model behind a click
+
+    def press(*keys: str) -> None:
+        page.driver.switch_to.active_element.send_keys(*keys)
+
+    page.run("document.querySelector('#model-files [data-model=hasty]').focus()")
+    press(enter)
+    assert page.one("#switch-title").text == "Let hasty answer?"
+    assert page.driver.switch_to.active_element.text == "Cancel"
+    press(escape)
+    assert site.get("/v1/models").json()["active"] == "world"
+    press(enter)
+    page.one("#switch-title")
+    press(shift, tab)
+    press(enter)
+    page.until(lambda _: page.one("#model").text.startswith("hasty"), "another model does not answer")
+    after = moved(page, before, "consume")
+    told = site.post("/v1/recommend", json={"users": [1], "k": 10}).json()
+    assert told["model"] == "hasty"
+    assert after == [row["title"] for row in told["recommendations"]]
+    assert page.all("ol .moved") != []
+    page.until(lambda _: page.driver.switch_to.active_element.tag_name == "h3", "the focus is lost")
+    page.one("#back").click()
+    page.one("#switch button").click()
+    assert moved(page, after, "consume") == before
+
+
+@needs_browser
+def test_another_model_that_somebody_else_let_answer_is_seen(page: Browser, site: httpx.Client) -> None:
+    before = titles(page, "consume")
+    site.post("/v1/models/hasty/activate")
+    page.run("document.dispatchEvent(new Event('visibilitychange'))")  # whoever comes back to the tab
+    try:
+        page.until(lambda _: page.one("#model").text.startswith("hasty"), "the page still names the old model")
+        moved(page, before, "consume")
+    finally:
+        site.post("/v1/models/rollback")
 
 
 @needs_browser
@@ -301,6 +348,8 @@ def test_a_key_is_asked_for_and_kept_for_the_tab_only(
         assert not window.all("#key-dialog[open]")
         kept = window.run("return [Object.values(sessionStorage), localStorage.length, document.cookie]")
         assert kept == [[by_role["read"]], 0, ""]
+        assert "a key of the role admin is needed" in window.one("#model-files").text
+        assert window.all("#model-files button") == []
         window.run("sessionStorage.clear()")
         window.driver.get("about:blank")
     assert all("401" in line for line in window.complaints())

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from conv4rec.records import ReliabilityBin
+from conv4rec.model_file import ReliabilityBin
 
 
 class Answer(BaseModel):
@@ -224,6 +224,16 @@ class ModelAbout(Answer):
     bytes: int
     modified: int
     """Seconds since 1970."""
+    data: str | None
+    """What it was trained on; null where the file cannot be read."""
+    validation: dict[str, float] | None
+    """Its figures on the validation data of its training."""
+    reliability_like: list[ReliabilityBin] | None
+    """Bins of p_like on the same data; empty where it was trained without ratings, or by an earlier version."""
+    reliability_consume: list[ReliabilityBin] | None
+    """Bins of p_consume."""
+    fault: str | None
+    """Why the file cannot be read."""
 
 
 class Switch(Answer):
@@ -257,6 +267,10 @@ class Models(Answer):
     models: list[ModelAbout]
     switches: list[Switch]
     """The newest first."""
+    back_to: str | None
+    """The model that a roll-back would let answer."""
+    may_switch: bool
+    """Whether the key may switch: it has the role admin."""
 
 
 class Switched(Answer):

@@ -2,16 +2,20 @@
 
 import threading
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from conv4rec.errors import ConfigError, ModelFileError, QueryError, UnknownIdError
+from conv4rec.model_file import Origin, read_origin
 from conv4rec.recommender import Conv4Rec
 from conv4rec.service.index import Index
 
 SUFFIX = ".conv4rec"
+TOLD = {"data", "validation", "reliability_like", "reliability_consume"}
+"""What of a model's origin is told."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +71,21 @@ class Loaded:
 
     @classmethod
     def load(cls, name: str, path: Path, device: str) -> "Loaded":
-        """Read a file, and ask the model once, so that the first request does not pay for what is made lazily."""
+        """Read a file, and ask the model everything once: no request pays for what is gathered when first asked for."""
         loaded = cls(name, Conv4Rec.load(path, device=device))
-        loaded.model.recommend_for(_shortest_history(loaded.model), k=1)
-        _ = loaded.users, loaded.items, loaded.types, loaded.titles
+        somebody = _shortest_history(loaded.model)
+        loaded.model.recommend_for(somebody, k=1)
+        if loaded.has_histories:
+            loaded.model.profile_for(somebody)  # gathers what is known of all users
+            if loaded.model.vocabulary.types.n_levels:
+                loaded.model.recommend_for(somebody, k=1, rank_by="discover")
+        _ = loaded.users, loaded.items, loaded.types, loaded.titles, loaded.found_by
         return loaded
+
+
+@lru_cache(maxsize=256)
+def _origin(path: Path, modified: int, size: int) -> Origin:  # noqa: ARG001 - a file that was written anew is another
+    return read_origin(path)
 
 
 def _shortest_history(model: Conv4Rec) -> pl.DataFrame:
@@ -110,6 +124,22 @@ class Shelf:
                 if found.setdefault(name, path) != path:
                     raise ConfigError(f"models {found[name]} and {path}: both are called {name!r}; rename one of them")
         return found
+
+    def about(self) -> list[dict[str, Any]]:
+        """What the files say of themselves, in order; one that has gone meanwhile is left out."""
+        return [told for name, path in self.files().items() if (told := self._about(name, path)) is not None]
+
+    def _about(self, name: str, path: Path) -> dict[str, Any] | None:
+        try:
+            stat = path.stat()
+        except OSError:
+            return None
+        told = {"name": name, "active": name == self.active.name, "bytes": stat.st_size, "modified": int(stat.st_mtime)}
+        try:
+            origin = _origin(path, stat.st_mtime_ns, stat.st_size).model_dump(include=TOLD)
+        except ModelFileError as error:
+            return told | dict.fromkeys(TOLD) | {"fault": str(error).removeprefix(f"{path}: ")}
+        return told | origin | {"fault": None}
 
     def choose(self, wanted: str | None, past: list[str]) -> str:
         """The name of the model to begin with: the one wanted, else the last of the past that is there, else the first.

@@ -32,13 +32,13 @@ function who() {
 const has = (item) => person.history.some((row) => row.item_id === item);
 const open = (row, by = "consume") => openWhy(row, { who: who(), has, add }, by);
 
-async function choose(user) {
+async function choose(user, { before = null } = {}) {
   try {
     const told = await get(`users/${encodeURIComponent(user)}/history`);
     const history = told.history.map((row) => ({ ...row, key: nextKey() })).toSorted((a, b) => (b.rating ?? 0) - (a.rating ?? 0));
     person = { user, history, original: history, changes: 0 };
     window.history.replaceState(null, "", `?user=${encodeURIComponent(user)}`);
-    lists = null;
+    lists = before;
     render();
     await ask();
   } catch (error) {
@@ -128,15 +128,28 @@ byId("clear").addEventListener("click", () => {
   byId("user-search").focus();
 });
 
-async function begin() {
-  models = await get("models");
+function learn(told) {
+  models = told;
   learnKinds(models.interaction_types);
   byId("model").textContent = `${models.active}, trained on ${models.data}`;
-  beginSearch({ choose, add, fail, hasHistories: models.has_histories });
+}
+
+/** Another model answers: ask it what the one before was asked, so that the lists show what moves. */
+async function switched(told, searchAgain) {
+  learn(told);
+  searchAgain();
+  if (person.user !== null && person.changes === 0) return choose(person.user, { before: lists });
+  render();
+  return ask();
+}
+
+async function begin() {
+  learn(await get("models"));
+  const searchAgain = beginSearch({ choose, add, fail, hasHistories: () => models.has_histories });
   const user = new URLSearchParams(window.location.search).get("user");
   const isNumber = user !== null && /^-?\d+$/.test(user) && Number.isSafeInteger(Number(user));
   if (user !== null) await chooseNamed(user, isNumber);
-  await beginModels(models);
+  await beginModels(models, { changed: (told) => switched(told, searchAgain), fail });
 }
 
 /** A user of the address: ids that are integers are told from texts by what the service has. */

@@ -58,35 +58,48 @@ export function standing(percentile, [low, high], label) {
   return el("div", {}, line, el("div", { class: "ends" }, el("span", {}, low), el("span", {}, high)));
 }
 
-/** Predicted against observed frequency; a perfect model lies on the diagonal. */
+/** Predicted against observed frequency; a perfect model lies on the diagonal. Rare things are drawn by powers of ten. */
 export function reliability(bins, title) {
   const size = 210;
-  const [left, low, edge] = [34, size - 30, 10];
-  const most = Math.max(...bins.flatMap((bin) => [bin.predicted, bin.observed]));
-  const ceiling = most > 0.5 ? 1 : most * 1.05;
-  const x = (p) => left + ((size - edge - left) * p) / ceiling;
-  const y = (p) => low - ((low - edge) * p) / ceiling;
+  const [left, low, edge] = [46, size - 30, 10];
+  const { place, marks } = scaleOf(bins);
+  const x = (p) => left + (size - edge - left) * place(p);
+  const y = (p) => low - (low - edge) * place(p);
   const heaviest = Math.max(...bins.map((bin) => bin.weight));
   const dots = bins.map((bin) => {
     const said = `predicted ${percent(bin.predicted)}, observed ${percent(bin.observed)}, ${percent(bin.weight)} of all`;
     const r = 2 + 5 * Math.sqrt(bin.weight / heaviest);
     return svg("circle", { cx: x(bin.predicted), cy: y(bin.observed), r, class: "bin" }, svg("title", {}, said));
   });
-  const mark = ceiling === 1 ? "1" : number(ceiling, 2);
-  const texts = [
-    svg("text", { x: left - 4, y: low + 4, "text-anchor": "end" }, "0"),
-    svg("text", { x: left - 4, y: edge + 4, "text-anchor": "end" }, mark),
-    svg("text", { x: size - edge, y: low + 14, "text-anchor": "end" }, mark),
-    svg("text", { x: (size + left) / 2, y: size - 4, "text-anchor": "middle" }, "predicted"),
-    svg("text", { x: 10, y: (low + edge) / 2, "text-anchor": "middle", transform: `rotate(-90 10 ${(low + edge) / 2})` }, "observed"),
-  ];
+  const texts = marks.flatMap(([p, mark]) => [
+    svg("text", { x: left - 4, y: y(p) + 4, "text-anchor": "end" }, mark),
+    svg("text", { x: x(p), y: low + 14, "text-anchor": x(p) > size - 30 ? "end" : "middle" }, mark),
+  ]);
+  texts.push(svg("text", { x: (size + left) / 2, y: size - 4, "text-anchor": "middle" }, "predicted"));
+  texts.push(svg("text", { x: 10, y: (low + edge) / 2, "text-anchor": "middle", transform: `rotate(-90 10 ${(low + edge) / 2})` }, "observed"));
   const far = bins.reduce((sum, bin) => sum + bin.weight * Math.abs(bin.predicted - bin.observed), 0);
   const said = `${title}: ${bins.length} bins, on average ${percent(far)} from the diagonal`;
   const frame = [
     svg("line", { x1: left, x2: size - edge, y1: low, y2: low, class: "axis" }),
     svg("line", { x1: left, x2: left, y1: low, y2: edge, class: "axis" }),
-    svg("line", { x1: x(0), y1: y(0), x2: x(ceiling), y2: y(ceiling), class: "diagonal" }),
+    svg("line", { x1: left, x2: size - edge, y1: low, y2: edge, class: "diagonal" }),
   ];
   const picture = svg("svg", { viewBox: `0 0 ${size} ${size}`, width: size, height: size, role: "img", "aria-label": said }, frame, dots, texts);
   return el("figure", {}, picture, el("figcaption", {}, title));
+}
+
+/** Where a probability lies from 0 to 1, and what is written at an axis; by powers of ten where all but few are rare. */
+function scaleOf(bins) {
+  const predicted = bins.map((bin) => bin.predicted);
+  const most = Math.max(...predicted, ...bins.map((bin) => bin.observed));
+  const least = Math.min(...predicted);
+  if (!(least > 0 && least * 1000 < most)) {
+    const ceiling = most > 0.5 ? 1 : most * 1.05;
+    return { place: (p) => p / ceiling, marks: [[0, "0"], [ceiling, ceiling === 1 ? "1" : number(ceiling, 2)]] };
+  }
+  const [first, last] = [Math.floor(Math.log10(least)), Math.ceil(Math.log10(most))];
+  const step = Math.ceil((last - first) / 4);
+  const marks = Array.from({ length: Math.floor((last - first) / step) + 1 }, (_, n) => first + n * step);
+  const place = (p) => Math.max(0, (Math.log10(p) - first) / (last - first)); // what never happened lies on the floor
+  return { place, marks: marks.map((power) => [10 ** power, power === 0 ? "1" : `1e${power}`]) };
 }

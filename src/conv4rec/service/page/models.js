@@ -1,56 +1,103 @@
-// The models: which answers, its figures, a comparison with others, and what came of lists that were shown.
+// The models: which answers, how they compare, switching between them, and what came of lists that were shown.
 
-import { byId, el, number, percent } from "./dom.js";
-import { Refused, get } from "./api.js";
+import { byId, el, percent, tell } from "./dom.js";
+import { get, post } from "./api.js";
 import { meter, reliability } from "./charts.js";
+import { figureTable, showRecords } from "./comparison.js";
 
 const EVERY = 10_000;
-const FIGURES = [
-  ["ndcg@", "what they take: nDCG", 4],
-  ["recall@", "what they take: recall", 4],
-  ["rmse", "how they rate: RMSE", 4],
-  ["auc_like", "whether they like it: AUC", 4],
-  ["nll", "both: nats per interaction", 3],
-  ["ece_like", "calibration error of liking", 4],
-  ["ece_consume", "calibration error of taking", 4],
-  ["coverage@", "share of the catalogue in lists", 3],
-];
+let known = null;
 
-/** Show what is known of the models, and keep iCTR up to date while it can be seen. */
-export async function beginModels(models) {
-  const live = el("div", { class: "card", id: "ictr" });
-  const comparison = el("div", { class: "card wide" });
-  byId("model-cards").replaceChildren(activeCard(models), live, comparison);
-  const show = () => showRates(live);
-  window.setInterval(() => document.visibilityState === "visible" && show(), EVERY);
-  await Promise.all([show(), showRecords(comparison)]);
+/** Show the models and keep them up to date while they can be seen; `changed(models)` when another one answers. */
+export async function beginModels(models, { changed, fail }) {
+  const files = el("div", { class: "card wide", id: "model-files" });
+  const live = el("div", { class: "card wide", id: "ictr" });
+  const records = el("div", { class: "card wide" });
+  byId("model-cards").replaceChildren(files, live, records);
+  const draw = (told) => showFiles(files, told, (path, name) => change(path, name, follow).catch(fail));
+  const follow = async () => {
+    const told = await get("models");
+    if (JSON.stringify(told) === JSON.stringify(known)) return;
+    const another = told.active !== known.active;
+    known = told;
+    draw(told);
+    if (another) await changed(told);
+  };
+  known = models;
+  draw(models);
+  const look = () => document.visibilityState === "visible" && Promise.all([showRates(live), follow()]).catch(fail);
+  window.setInterval(look, EVERY);
+  document.addEventListener("visibilitychange", look);
+  await Promise.all([showRates(live), showRecords(records)]);
 }
 
-/** The name of a figure; of those for several lengths of lists that of 20, else the first. */
-function keyFor(metrics, beginning) {
-  if (!beginning.endsWith("@")) return beginning in metrics ? beginning : undefined;
-  const usual = `${beginning}20`;
-  return usual in metrics ? usual : Object.keys(metrics).find((name) => name.startsWith(beginning));
-}
-
-function activeCard(models) {
-  const rows = FIGURES.flatMap(([beginning, meaning, digits]) => {
-    const name = keyFor(models.validation, beginning);
-    return name === undefined ? [] : [el("tr", {}, el("th", { scope: "row" }, name, el("small", {}, meaning)), el("td", {}, number(models.validation[name], digits)))];
-  });
-  const files = models.models.map((file) =>
-    el("li", {}, el("strong", {}, file.name), file.active ? el("span", { class: "flag usual" }, "answers") : null, el("span", { class: "soft" }, `${(file.bytes / 1e6).toFixed(1)} MB, of ${day(file.modified)}`)),
-  );
+function showFiles(card, models, switchTo) {
+  const title = el("h3", { tabindex: "-1" }, "Models that can answer");
+  const note = "Figures on the validation data of each model's training: to be compared where the data is the same.";
+  const rows = models.models.map((file) => ({ ...file, metrics: file.validation, intervals: {}, error: file.fault }));
+  const headOf = (row) => [...nameOf(row), buttonFor(row, models, switchTo)];
   const past = models.switches.slice(0, 5).map((each) => el("li", {}, `${day(each.timestamp)}: ${each.model}`));
-  return el(
-    "div", { class: "card" },
-    el("h3", {}, "Models that can answer"),
-    el("ul", { class: "plain" }, files),
-    past.length ? [el("h4", {}, "Last switches"), el("ul", { class: "plain" }, past)] : null,
-    el("h3", {}, `At the end of training on ${models.data}`),
-    el("p", { class: "soft" }, `${models.items.toLocaleString("en")} items, ${models.users.toLocaleString("en")} users; figures on held-out validation data.`),
-    rows.length ? el("table", {}, el("tbody", {}, rows)) : el("p", { class: "soft" }, "The model was trained without validation data."),
-  );
+  const back = models.may_switch && models.back_to !== null
+    ? el("button", { type: "button", id: "back", click: () => switchTo("rollback", models.back_to) }, `Go back to ${models.back_to}`) : null;
+  const parts = [
+    title, el("p", { class: "soft" }, note), figureTable("Models", rows, headOf), back,
+    models.may_switch ? null : el("p", { class: "soft" }, "To switch, a key of the role admin is needed."),
+    ...curvesOf(models.models),
+    ...(past.length ? [el("h4", {}, "Last switches"), el("ul", { class: "plain" }, past)] : []),
+  ];
+  card.replaceChildren(...parts.filter((part) => part !== null));
+}
+
+function nameOf(file) {
+  const size = `${(file.bytes / 1e6).toFixed(1)} MB, of ${day(file.modified)}`;
+  const flag = file.active ? el("span", { class: "flag usual" }, "answers") : null;
+  return [el("strong", {}, file.name), " ", flag, el("small", {}, file.data === null ? size : `${file.data}; ${size}`)];
+}
+
+function buttonFor(file, models, switchTo) {
+  if (file.active || !models.may_switch || file.fault !== null) return null;
+  return el("button", { type: "button", "data-model": file.name, "aria-label": `Let ${file.name} answer`, click: () => switchTo(`${encodeURIComponent(file.name)}/activate`, file.name) }, "Let it answer");
+}
+
+/** Reliability of the model that answers, and behind a click that of the others. */
+function curvesOf(files) {
+  const active = files.filter((file) => file.active);
+  const others = files.filter((file) => !file.active && file.fault === null);
+  const panels = (some) => el("div", { class: "panels" }, some.flatMap(diagrams));
+  const folded = el("details", {}, el("summary", {}, "Reliability of the others"), panels(others));
+  return [el("h4", {}, "Reliability: is what it calls likely as frequent as it says?"), panels(active), others.length ? folded : null].filter((part) => part !== null);
+}
+
+function diagrams(file) {
+  const curves = [[file.reliability_like, "liked"], [file.reliability_consume, "taken next"]].filter(([bins]) => bins.length);
+  if (curves.length) return curves.map(([bins, what]) => reliability(bins, `${file.name}: ${what}`));
+  return [el("p", { class: "soft" }, `${file.name} was trained by a version that kept no reliability. Train it again, or see \`conv4rec evaluate --run\` and \`serve --records\`.`)];
+}
+
+/** Ask whether it is meant, for it concerns everybody, then switch. */
+async function change(path, name, follow) {
+  if (!(await confirmed(name))) return;
+  const card = byId("model-files");
+  for (const button of card.querySelectorAll("button")) button.disabled = true;
+  card.setAttribute("aria-busy", "true");
+  tell(`${name} is being read`);
+  try {
+    await post(`models/${path}`, {});
+    tell(`${name} answers now`);
+  } finally {
+    for (const button of card.querySelectorAll("button")) button.disabled = false;
+    card.removeAttribute("aria-busy");
+  }
+  await follow();
+  card.querySelector("h3").focus();
+}
+
+function confirmed(name) {
+  const dialog = byId("switch");
+  byId("switch-title").textContent = `Let ${name} answer?`;
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((done) => dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true }));
 }
 
 const day = (seconds) => new Date(1000 * seconds).toISOString().slice(0, 16).replace("T", " ");
@@ -79,45 +126,4 @@ function ratesTable(rows) {
 function spell(seconds) {
   if (seconds >= 86_400) return `${Number((seconds / 86_400).toFixed(1))} d`;
   return seconds >= 60 ? `${Number((seconds / 60).toFixed(1))} min` : `${seconds} s`;
-}
-
-async function showRecords(card) {
-  const head = el("h3", {}, "Comparison and reliability");
-  try {
-    const { folder, records } = await get("records");
-    if (folder === null) {
-      card.replaceChildren(head, el("p", { class: "soft" }, "Give the folder of a run with --records, such as that of `conv4rec compare`, to see its models side by side here."));
-      return;
-    }
-    card.replaceChildren(head, ...[...grouped(records)].flatMap(([name, rows]) => comparison(name, rows)));
-  } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    card.replaceChildren(head, el("p", { role: "alert" }, error.message));
-  }
-}
-
-const groupOf = (record) => `${record.data}, ${record.recipe}, seed ${record.seed}${record.window > 1 ? `, window ${record.window}` : ""}`;
-
-function grouped(records) {
-  const groups = new Map();
-  for (const record of records) groups.set(groupOf(record), [...(groups.get(groupOf(record)) ?? []), record]);
-  return groups;
-}
-
-function comparison(name, rows) {
-  const columns = FIGURES.map(([beginning, , digits]) => [rows.map((row) => keyFor(row.metrics, beginning)).find((key) => key !== undefined), digits]).filter(([key]) => key !== undefined);
-  const head = el("tr", {}, el("th", { scope: "col" }, "model"), columns.map(([key]) => el("th", { scope: "col" }, key)));
-  const body = rows.map((row) => el("tr", {}, el("th", { scope: "row" }, row.model), row.error === null ? columns.map((column) => figure(row, column)) : el("td", { colspan: columns.length }, row.error)));
-  const drawn = rows.flatMap((row) => [[row.reliability_like, "liked"], [row.reliability_consume, "taken next"]].filter(([bins]) => bins.length).map(([bins, what]) => reliability(bins, `${row.model}: ${what}`)));
-  return [
-    el("h4", {}, name),
-    el("div", { class: "scroll-x", tabindex: "0", role: "region", "aria-label": `Figures, ${name}` }, el("table", { class: "grid" }, el("thead", {}, head), el("tbody", {}, body))),
-    drawn.length ? el("div", { class: "panels" }, drawn) : el("p", { class: "soft" }, "These records hold no reliability curves."),
-  ];
-}
-
-function figure(row, [key, digits]) {
-  if (row.metrics[key] === undefined) return el("td", {}, "–");
-  const range = row.intervals[key];
-  return el("td", {}, number(row.metrics[key], digits), range === undefined ? null : el("small", {}, `${number(range[0], digits)} to ${number(range[1], digits)}`));
 }

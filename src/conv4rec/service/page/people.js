@@ -4,13 +4,13 @@ import { afterTyping, byId, el, nameOf, tell } from "./dom.js";
 import { get } from "./api.js";
 import { addButtons, kindRadios, labelOf } from "./kinds.js";
 
-/** Let the search boxes ask; `choose(user_id)` and `add(row, kind)` are called with what is chosen. */
+/** Let the search boxes ask; `choose(user_id)` and `add(row, kind)` are called with what is chosen. What it gives asks again. */
 export function beginSearch({ choose, add, fail, hasHistories }) {
   const searches = [
-    ["user-search", () => findUsers(choose, hasHistories)],
+    ["user-search", () => findUsers(choose, hasHistories())],
     ["title-search", () => findTitles(add)],
   ];
-  for (const [id, find] of searches) {
+  const runs = searches.map(([id, find]) => {
     let latest = 0;
     const run = async () => {
       const mine = (latest += 1);
@@ -23,7 +23,9 @@ export function beginSearch({ choose, add, fail, hasHistories }) {
     };
     byId(id).addEventListener("input", afterTyping(run));
     run();
-  }
+    return run;
+  });
+  return () => runs.forEach((run) => run());
 }
 
 async function findUsers(choose, hasHistories) {

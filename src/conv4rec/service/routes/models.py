@@ -2,12 +2,13 @@
 
 import asyncio
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from conv4rec.service import answers
 from conv4rec.service.engine import Service
 from conv4rec.service.json import json_response
+from conv4rec.service.keys import Role
 from conv4rec.service.problems import Problem, responses
 from conv4rec.service.routes.common import ADMIN, READ, TheService
 
@@ -15,17 +16,11 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 
 
 @router.get("", response_model=answers.Models, responses=responses(), dependencies=READ)
-async def models(service: TheService) -> Response:
+async def models(service: TheService, request: Request) -> Response:
     """The models, and the one that answers."""
     loaded = service.shelf.active
     switches = await service.remember(service.store.switches)
-    files = await asyncio.to_thread(service.shelf.files)
-    listed = []
-    for name, path in files.items():
-        about = path.stat()
-        listed.append(
-            {"name": name, "active": name == loaded.name, "bytes": about.st_size, "modified": int(about.st_mtime)}
-        )
+    past = [name for name, _ in switches]
     return json_response(
         {
             "active": loaded.name,
@@ -37,8 +32,10 @@ async def models(service: TheService) -> Response:
             "interaction_types": [
                 {"type": kind.name, "rating": kind.rating} for kind in loaded.model.vocabulary.types.channels
             ],
-            "models": listed,
+            "models": await asyncio.to_thread(service.shelf.about),
             "switches": [{"model": name, "timestamp": timestamp} for name, timestamp in switches],
+            "back_to": _before(loaded.name, past),
+            "may_switch": request.state.caller.role >= Role.ADMIN,
         }
     )
 
