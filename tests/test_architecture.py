@@ -46,6 +46,7 @@ LEVELS = {
     "verbs": 8,
     "recommender": 9,
     "compare": 10,
+    "scale": 10,
     "client": 11,
     "report": 11,
     "service": 11,

@@ -65,5 +65,14 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise TrainingError(f"{path}: not a checkpoint that training can go on from: {error}") from None
 
 
+def read_epochs(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """The epochs of a checkpoint and the number of the best, without its weights; none where there is no file yet."""
+    if not path.exists():
+        return [], 0
+    with safe_open(path, framework="pt") as file:
+        told = json.loads(file.metadata()["conv4rec_checkpoint"])
+    return told["epochs"], told["best_epoch"]
+
+
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

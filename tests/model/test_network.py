@@ -130,11 +130,12 @@ def test_an_unrated_interaction_has_no_deviation() -> None:
     assert torch.allclose(style.shift, torch.zeros(1, 3), atol=1e-6)
 
 
-def test_dropout_is_for_training_only() -> None:
+def test_what_dropout_keeps_is_given() -> None:
     path = ConsumptionPath(ModelConfig(embedding_dim=8, dropout=0.5), Statistics.of(make_histories(TYPES), TYPES))
     batch = Batch.of(make_histories(TYPES), torch.device("cpu"))
-    assert not torch.equal(path.train()(batch), path.train()(batch))
-    assert torch.equal(path.eval()(batch), path.eval()(batch))
+    kept = torch.tensor([0.0, 2.0]).repeat(batch.n_rows, 4)
+    assert torch.equal(path.encode(batch, kept), path.encode(batch) * kept)
+    assert torch.equal(path.train()(batch), path.eval()(batch)), "nothing is drawn that was not asked for"
 
 
 class TestContract(PredictorContract):

@@ -95,14 +95,15 @@ class ConsumptionPath(nn.Module):
         self.bias = nn.Parameter(statistics.log_popularity.clone())  # c
         self.repeat = nn.Parameter(statistics.log_repeat.clone())  # ()
 
-    def encode(self, batch: Batch) -> Tensor:
+    def encode(self, batch: Batch, kept: Tensor | None = None) -> Tensor:
+        """(B, D); in training, times what dropout keeps (B, D): 0, or 1 over the share that is kept."""
         mixed = self.encoder.mixed(self.convolution, batch.items)
         z = self.activation(self.encoder(batch, mixed.totals(mixed.values, batch)))  # (B, D)
-        return functional.dropout(z, self.dropout, self.training)
+        return z if kept is None else z * kept
 
-    def loss(self, history: Batch, targets: Batch, drawn: Drawn | None = None) -> Tensor:
+    def loss(self, history: Batch, targets: Batch, drawn: Drawn | None = None, kept: Tensor | None = None) -> Tensor:
         """Sum over the targets of -log p_consume, given the histories; estimated from the items drawn, if there are."""
-        output = Output(self.encode(history), self.decoder, self.bias, self.repeat)
+        output = Output(self.encode(history, kept), self.decoder, self.bias, self.repeat)
         pairs = Pairs(history.rows, history.items), Pairs(targets.rows, targets.items)
         return exact_loss(output, *pairs) if drawn is None else sampled_loss(output, *pairs, drawn)
 

@@ -53,7 +53,9 @@ class Step:
         targets = batch.keep(hidden)
         asked = targets.counts() > 0  # (B,) the others have no part in the loss
         targets = targets.only(asked)
-        loss = self.network.consumption.loss(batch.keep(~hidden).only(asked), targets)
+        path = self.network.consumption
+        kept = share.dropout(len(path.encoder.bias), path.dropout)[asked] if path.dropout else None
+        loss = path.loss(batch.keep(~hidden).only(asked), targets, kept=kept)
         return _Loss(loss, hidden.sum(), n_all)
 
     def _rating_loss(self, share: Share) -> _Loss:

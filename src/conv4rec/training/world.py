@@ -36,21 +36,18 @@ class World:
         return tensor
 
     def add_up_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Sum the gradients over all processes; one that a process has none of counts as zero."""
-        if self.size == 1:
-            return
-        waiting = []
-        for parameter in parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-            waiting.append(distributed.all_reduce(parameter.grad, async_op=True))
-        for each in waiting:
-            each.wait()  # type: ignore[union-attr]
+        """Sum the gradients over all processes; a parameter that has no part in the loss has none in any of them."""
+        if self.size > 1:
+            gradients = (parameter.grad for parameter in parameters)
+            sums = [distributed.all_reduce(each, async_op=True) for each in gradients if each is not None]
+            for each in sums:
+                each.wait()  # type: ignore[union-attr]
 
     def agree(self, figures: dict[str, float]) -> dict[str, float]:
         """What the first process measured: on another machine the last bit may differ, and with it a decision."""
         if self.size == 1 or not figures:
             return figures
-        values = torch.tensor(list(figures.values()), dtype=torch.float64)
+        device = "cuda" if "nccl" in distributed.get_backend() else "cpu"
+        values = torch.tensor(list(figures.values()), dtype=torch.float64, device=device)
         distributed.broadcast(values, src=0)
         return dict(zip(figures, values.tolist(), strict=True))
