@@ -5,8 +5,8 @@
 
 Labels: a rating above 2 is positive. 60/20/20 at random, a split for every seed. Unlabelled pairs: uniform among the
 items that the user has no training label for, one for every labelled pair, drawn anew every epoch. Conditions: a share
-of the labels of train and validation flipped (test labels never are); and planted: of every user a tenth of the training
-pairs, positive and negative, lose their label and lie among the unlabelled ones.
+of the labels of train and validation flipped (test labels never are); and planted: of every user a tenth of the
+training pairs, positive and negative, lose their label and lie among the unlabelled ones.
 
 Losses: labelled pairs alone; cross entropy, to which unlabelled pairs are negatives; inverse dual loss; inverse
 gradient. Hyper-parameters are chosen by validation AUC with the first seed, for every condition and model: the penalty
@@ -29,8 +29,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from benchmarks.denoising_tables import CONDITIONS, LOSSES, MODELS, K, Row, chosen, summarise
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
 from conv4rec import __version__, load_ratings
 from conv4rec.config import ModelConfig, SplitConfig
@@ -54,22 +54,9 @@ from conv4rec.denoising.measures import pooled_auc
 from conv4rec.denoising.step import PairModel
 
 RESULT = Path(__file__).parent / "results" / "denoising.json"
-ABOVE, WIDTH, PLANTED, LISTED_USERS, K = 2.0, 32, 0.1, 500, 20
-FLIPPED = {"0 % flipped": 0.0, "10 % flipped": 0.1, "20 % flipped": 0.2, "40 % flipped": 0.4, "planted": 0.0}
-MODELS = ("GMF", "MLP", "NeuMF", "Conv4Rec")
-LOSSES: dict[str, dict[str, Any]] = {
-    "labelled alone": {"denoise": "none", "unlabelled_weight": 0.0},
-    "cross entropy": {"denoise": "none"},
-    "idl": {"denoise": "idl"},
-    "ig": {"denoise": "ig"},
-}
+ABOVE, WIDTH, PLANTED, LISTED_USERS = 2.0, 32, 0.1, 500
 PENALTIES, WEIGHTS = (1e-5, 3e-5), (0.1, 1.0)
 FIXED: dict[str, Any] = {"learning_rate": 0.01, "batch_size": 8192, "epochs": 14, "patience": 2, "warmup": 2}
-MEASURED = ("auc", f"ndcg@{K}", "mrr", "auc_by_user", "auc_drawn", f"ndcg_catalogue@{K}")
-SEPARATION = ("w_auc", "w_auc_drawn", "w_positive", "w_negative", "w_drawn", "popularity_auc", "popularity_auc_drawn")
-PAPER = "AUC up to +9.25 % over the best of the others (arXiv 2311.08302)"
-
-Row = dict[str, Any]
 
 
 class Task(NamedTuple):
@@ -104,7 +91,7 @@ def make_task(seed: int, condition: str) -> Task:
     if condition == "planted":
         is_planted = _a_tenth_of_each(train.users, np.random.default_rng([seed, 22]))
         return Task(train.take(~is_planted), validation, test, drawn, train.take(is_planted))
-    share = FLIPPED[condition]
+    share = CONDITIONS[condition]
     return Task(train.flip(share, seed), validation.flip(share, seed + 1000), test, drawn, None)
 
 
@@ -233,19 +220,11 @@ def candidates(cell: Row, loss: str, rows: list[Row]) -> list[Row]:
     return [{"penalty": penalty, "weight": weight} for weight in WEIGHTS]
 
 
-def chosen(cell: Row, loss: str, rows: list[Row]) -> Row:
-    """The settings of best validation AUC with the first seed."""
-    tried = [row for row in rows if row["seed"] == 0 and row["loss"] == loss
-             and all(row[name] == cell[name] for name in ("condition", "model"))]  # fmt: skip
-    best = max(tried, key=lambda row: float(row["validation_auc"]))
-    return {name: best[name] for name in ("penalty", "weight")}
-
-
 def run(path: Path, n_seeds: int) -> None:
     """Make every fit that is not in the file yet."""
     rows = read(path)
     for seed in range(n_seeds):
-        for condition in FLIPPED:
+        for condition in CONDITIONS:
             task = None
             for model in MODELS:
                 for key in jobs(seed, condition, model, rows):
@@ -264,68 +243,6 @@ def read(path: Path) -> list[Row]:
     if whole != text:
         path.write_text(whole)
     return [json.loads(line) for line in whole.splitlines()]
-
-
-def summarise(rows: list[Row], n_seeds: int) -> Row:
-    """Means over whole seeds with 95 % intervals (Student), and differences paired by seed."""
-    cells = [(condition, model) for condition in FLIPPED for model in MODELS]
-    picked: dict[tuple[str, str, str], dict[int, Row]] = {}
-    for condition, model in cells:
-        for loss in LOSSES:
-            cell = {"condition": condition, "model": model}
-            if any(row["seed"] == 0 and row["loss"] == loss and row.items() >= cell.items() for row in rows):
-                wanted = cell | {"loss": loss} | chosen(cell, loss, rows)
-                found = [row for row in rows if row.items() >= wanted.items()]
-                picked[condition, model, loss] = {row["seed"]: row for row in found}
-    whole = [s for s in range(n_seeds) if all(s in picked.get((*cell, loss), {}) for cell in cells for loss in LOSSES)]
-    table = [_cell(*name, [found[s] for s in whole]) for name, found in picked.items() if whole]
-    differences = [
-        _difference(condition, model, loss, other, whole, picked)
-        for condition, model in cells
-        for loss, other in (("idl", "cross entropy"), ("ig", "cross entropy"), ("idl", "labelled alone"),
-                            ("ig", "labelled alone"), ("labelled alone", "cross entropy"))
-        if whole
-    ]  # fmt: skip
-    return {"seeds": whole, "fits": len(rows), "paper": PAPER, "table": table, "differences": differences}
-
-
-def _cell(condition: str, model: str, loss: str, rows: list[Row]) -> Row:
-    names = MEASURED + (SEPARATION if condition == "planted" else ())
-    return {
-        "condition": condition,
-        "model": model,
-        "loss": loss,
-        "penalty": rows[0]["penalty"],
-        "weight": rows[0]["weight"],
-        "best_epoch": [row["best_epoch"] for row in rows],
-        "collapsed": sum(row["collapsed_at"] is not None for row in rows),
-        "cpu_seconds": round(float(np.mean([row["cpu_seconds"] for row in rows])), 1),
-        "weights": rows[0]["weights"],
-        "choices": rows[0]["choices"],
-        **{name: interval([row["test"][name] for row in rows]) for name in names},
-    }
-
-
-def _difference(
-    condition: str, model: str, loss: str, other: str, seeds: list[int], picked: dict[tuple[str, str, str], Any]
-) -> Row:
-    """Of two losses, seed by seed, and relative to the other's mean."""
-    mine, theirs = picked[condition, model, loss], picked[condition, model, other]
-    told: Row = {"condition": condition, "model": model, "loss": loss, "against": other}
-    for name in ("auc", f"ndcg@{K}", "auc_drawn"):
-        values = [mine[seed]["test"][name] - theirs[seed]["test"][name] for seed in seeds]
-        base = float(np.mean([theirs[seed]["test"][name] for seed in seeds]))
-        told[name] = interval(values) | {"relative_percent": round(100 * float(np.mean(values)) / base, 2)}
-    return told
-
-
-def interval(values: list[float]) -> dict[str, Any]:
-    """Mean and 95 % interval of the mean, by Student's t; no interval of one value."""
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return {"mean": round(mean, 5), "interval": None}
-    half = float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
-    return {"mean": round(mean, 5), "interval": [round(mean - half, 5), round(mean + half, 5)]}
 
 
 def machine() -> Row:

@@ -1,0 +1,106 @@
+"""Tables of the finished fits of benchmarks/denoising.py: means over seeds, intervals, differences paired by seed."""
+
+from typing import Any
+
+import numpy as np
+from scipy.stats import t as student
+
+Row = dict[str, Any]
+
+K = 20
+CONDITIONS = {"0 % flipped": 0.0, "10 % flipped": 0.1, "20 % flipped": 0.2, "40 % flipped": 0.4, "planted": 0.0}
+"""What is done to the data, and the share of the labels of train and validation that it flips."""
+MODELS = ("GMF", "MLP", "NeuMF", "Conv4Rec")
+LOSSES: dict[str, dict[str, Any]] = {
+    "labelled alone": {"denoise": "none", "unlabelled_weight": 0.0},
+    "cross entropy": {"denoise": "none"},
+    "idl": {"denoise": "idl"},
+    "ig": {"denoise": "ig"},
+}
+PAIRED = (("idl", "cross entropy"), ("ig", "cross entropy"), ("idl", "labelled alone"), ("ig", "labelled alone"),
+          ("labelled alone", "cross entropy"))  # fmt: skip
+MEASURED = ("auc", f"ndcg@{K}", "mrr", "auc_by_user", "auc_drawn", f"ndcg_catalogue@{K}")
+SEPARATION = ("w_auc", "w_auc_drawn", "w_positive", "w_negative", "w_drawn", "popularity_auc", "popularity_auc_drawn")
+PAPER = "AUC up to +9.25 % over the best of the others (arXiv 2311.08302)"
+
+
+def chosen(cell: Row, loss: str, rows: list[Row]) -> Row:
+    """The settings of best validation AUC with the first seed."""
+    wanted = {"condition": cell["condition"], "model": cell["model"], "seed": 0, "loss": loss}
+    best = max((row for row in rows if row.items() >= wanted.items()), key=lambda row: float(row["validation_auc"]))
+    return {name: best[name] for name in ("penalty", "weight")}
+
+
+def summarise(rows: list[Row], n_seeds: int) -> Row:
+    """Means over whole seeds with 95 % intervals (Student), and differences paired by seed."""
+    cells = [(condition, model) for condition in CONDITIONS for model in MODELS]
+    picked = {(*cell, loss): _picked(*cell, loss, rows) for cell in cells for loss in LOSSES}
+    whole = [seed for seed in range(n_seeds) if all(seed in found for found in picked.values())]
+    told = {"seeds": whole, "fits": len(rows), "paper": PAPER}
+    if not whole:
+        return told
+    return told | {
+        "table": [_cell(*name, [found[seed] for seed in whole]) for name, found in picked.items()],
+        "differences": [_difference(*cell, *pair, whole, picked) for cell in cells for pair in PAIRED],
+        "weight one, first seed": [_at_full_weight(*cell, rows) for cell in cells],
+    }
+
+
+def _picked(condition: str, model: str, loss: str, rows: list[Row]) -> dict[int, Row]:
+    """By seed, the fits with the chosen settings; none where nothing was tried yet."""
+    cell = {"condition": condition, "model": model, "loss": loss}
+    if not any(row["seed"] == 0 and row.items() >= cell.items() for row in rows):
+        return {}
+    wanted = cell | chosen(cell, loss, rows)
+    return {row["seed"]: row for row in rows if row.items() >= wanted.items()}
+
+
+def _cell(condition: str, model: str, loss: str, rows: list[Row]) -> Row:
+    return {
+        "condition": condition,
+        "model": model,
+        "loss": loss,
+        "penalty": rows[0]["penalty"],
+        "weight": rows[0]["weight"],
+        "best_epoch": [row["best_epoch"] for row in rows],
+        "collapsed": sum(row["collapsed_at"] is not None for row in rows),
+        "cpu_seconds": round(float(np.mean([row["cpu_seconds"] for row in rows])), 1),
+        "weights": rows[0]["weights"],
+        "choices": rows[0]["choices"],
+        **{name: interval([row["test"][name] for row in rows]) for name in _names(condition)},
+    }
+
+
+def _names(condition: str) -> tuple[str, ...]:
+    return (*MEASURED, *SEPARATION) if condition == "planted" else MEASURED
+
+
+def _difference(
+    condition: str, model: str, loss: str, other: str, seeds: list[int], picked: dict[tuple[str, str, str], Any]
+) -> Row:
+    """Of two losses, seed by seed, and relative to the other's mean."""
+    mine, theirs = picked[condition, model, loss], picked[condition, model, other]
+    told: Row = {"condition": condition, "model": model, "loss": loss, "against": other}
+    for name in ("auc", f"ndcg@{K}", "auc_drawn"):
+        values = [mine[seed]["test"][name] - theirs[seed]["test"][name] for seed in seeds]
+        base = float(np.mean([theirs[seed]["test"][name] for seed in seeds]))
+        told[name] = interval(values) | {"relative_percent": round(100 * float(np.mean(values)) / base, 2)}
+    return told
+
+
+def _at_full_weight(condition: str, model: str, rows: list[Row]) -> Row:
+    """Test AUC where unlabelled pairs weigh as much as labelled ones, as in the paper, and nothing is chosen."""
+    cell = {"condition": condition, "model": model}
+    wanted = cell | {"seed": 0, "weight": 1.0}
+    found = {row["loss"]: row["test"] for row in rows if row.items() >= wanted.items()}
+    figures = {loss: {"auc": test["auc"], "auc_drawn": test["auc_drawn"]} for loss, test in found.items()}
+    return cell | figures
+
+
+def interval(values: list[float]) -> dict[str, Any]:
+    """Mean and 95 % interval of the mean, by Student's t; no interval of one value."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return {"mean": round(mean, 5), "interval": None}
+    half = float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    return {"mean": round(mean, 5), "interval": [round(mean - half, 5), round(mean + half, 5)]}
