@@ -45,12 +45,13 @@ LEVELS = {
     "progress": 8,
     "verbs": 8,
     "recommender": 9,
-    "compare": 10,
     "scale": 10,
-    "client": 11,
-    "report": 11,
-    "service": 11,
-    "cli": 12,
+    "theory": 10,
+    "compare": 11,
+    "client": 12,
+    "report": 12,
+    "service": 12,
+    "cli": 13,
 }
 
 

@@ -39,6 +39,10 @@ class TrainingError(Conv4RecError, ArithmeticError):
     """Training that cannot go on: the loss is not a number, or a checkpoint does not fit."""
 
 
+class TheoryError(Conv4RecError, ArithmeticError):
+    """A bound or a set that cannot be computed: weights are not finite, or what it takes is not there."""
+
+
 class ModelFileError(Conv4RecError, ValueError):
     """A file that is not a conv4rec model, is damaged, or comes from a newer version."""
 

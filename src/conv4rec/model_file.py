@@ -28,7 +28,9 @@ from conv4rec.errors import ModelFileError
 from conv4rec.ids import Ids
 from conv4rec.vocabulary import InteractionType, InteractionTypes, Vocabulary
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+READABLE = (2, 3)
+"""Version 2 holds no digest of the initial weights, and the tables of the encoders in another order."""
 HEADER = "conv4rec_manifest"
 TAG_SEPARATOR = "\x1f"
 
@@ -57,6 +59,8 @@ class Origin(BaseModel):
         notes: what was done while loading them.
         best_epoch: the one that was kept.
         validation: figures of the fitted model on held-out validation data.
+        initial_sha256: of the weights before training that do not depend on the data (`model/initial.py`): they are
+            drawn again where they are needed; None in files of schema version 2.
         reliability_like: bins of p_like on the same data; none where nothing is rated.
         reliability_consume: bins of p_consume on the same data.
     """
@@ -68,6 +72,7 @@ class Origin(BaseModel):
     notes: tuple[str, ...] = ()
     best_epoch: int = 0
     validation: dict[str, float] = {}
+    initial_sha256: str | None = None
     reliability_like: tuple[ReliabilityBin, ...] = ()
     reliability_consume: tuple[ReliabilityBin, ...] = ()
 
@@ -174,10 +179,10 @@ def _manifest(path: Path, header: str) -> _Manifest:
         version = json.loads(header)["schema_version"]
     except (ValueError, KeyError, TypeError):
         raise ModelFileError(f"{path}: the manifest is damaged: expected a schema_version") from None
-    if version != SCHEMA_VERSION:
+    if version not in READABLE:
         older = isinstance(version, int) and version < SCHEMA_VERSION
         raise ModelFileError(
-            f"{path}: written with schema version {version}, this conv4rec reads version {SCHEMA_VERSION}; "
+            f"{path}: written with schema version {version}, this conv4rec reads versions 2 and 3; "
             + ("train again" if older else "install a newer conv4rec or train again")
         )
     try:
@@ -205,8 +210,18 @@ def _unpack(manifest: _Manifest, tensors: Tensors) -> SavedModel:
     types = InteractionTypes(outcomes, partial)
     vocabulary = Vocabulary(_unpack_ids(tensors, "users", "user"), _unpack_ids(tensors, "items", "item"), types)
     weights = {name.removeprefix("weights/"): t for name, t in tensors.items() if name.startswith("weights/")}
+    if manifest.schema_version == 2:
+        weights |= _reordered(weights, manifest.config)
     histories = _unpack_histories(tensors, vocabulary)
     return SavedModel(manifest.config, vocabulary, weights, histories, _unpack_side_table(tensors), manifest.origin)
+
+
+def _reordered(weights: Tensors, config: Config) -> Tensors:
+    """The tables of the encoders of version 2, whose rows ran over the channels of an item, as now over its items."""
+    channels = {"consumption": config.model.channels, "rating": config.model.rating_channels}
+    tables = {f"{path}.encoder.table": C for path, C in channels.items() if f"{path}.encoder.table" in weights}
+    shaped = {name: weights[name].reshape(-1, C, weights[name].shape[1]) for name, C in tables.items()}  # (I, C, D)
+    return {name: value.transpose(1, 0, 2).reshape(weights[name].shape) for name, value in shaped.items()}
 
 
 def _pack_ids(name: str, ids: Ids) -> Tensors:

@@ -20,6 +20,7 @@ from conv4rec.errors import DataError, ModelFileError, NotFittedError, QueryErro
 from conv4rec.evaluation import Report, Validation, evaluate, report_validation
 from conv4rec.filters import ListOfIds, listed
 from conv4rec.history import History, read_history
+from conv4rec.model.initial import draw_network, initial_digest
 from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor
 from conv4rec.model.statistics import Statistics
@@ -91,7 +92,8 @@ class Conv4Rec:
         """Train on `parts.train`, stop by `parts.validation`, and keep `known` as ids and as histories of the users."""
         vocabulary = _vocabulary(known)
         interactions = Interactions.from_ratings(parts.train, vocabulary)
-        network = self._new_network(Statistics.of(interactions, vocabulary.types))
+        network = draw_network(self.config, Statistics.of(interactions, vocabulary.types))
+        digest = initial_digest(network)
         validation = Validation.of(parts.validation, vocabulary)
         self._training = train(
             network,
@@ -110,7 +112,7 @@ class Conv4Rec:
         )
         histories = Interactions.from_ratings(known, vocabulary)
         measured = report_validation(NetworkPredictor(network, vocabulary.types), validation)
-        origin = _origin(known, histories, self._training.best_epoch, measured)
+        origin = _origin(known, histories, self._training.best_epoch, measured, digest)
         self._state = _Fitted(vocabulary, network, histories, known.items, origin)
         return self
 
@@ -225,7 +227,7 @@ class Conv4Rec:
         """Read a model file; needs no training data. Raises ModelFileError for anything else."""
         saved = load_model(Path(path))
         model = cls(saved.config)
-        network = model._new_network(Statistics.blank(len(saved.vocabulary.items), saved.vocabulary.types))
+        network = draw_network(saved.config, Statistics.blank(len(saved.vocabulary.items), saved.vocabulary.types))
         try:
             network.make_room({name: value.shape for name, value in saved.weights.items()})
             network.load_state_dict({name: torch.from_numpy(value) for name, value in saved.weights.items()})
@@ -289,11 +291,6 @@ class Conv4Rec:
             self._kept = Answers(state.network, state.predictor, *facts, memory_mb)
         return self._kept
 
-    def _new_network(self, statistics: Statistics) -> Network:
-        with torch.random.fork_rng([]):
-            torch.manual_seed(self.config.train.seed)
-            return Network(self.config.model, statistics)
-
     def _known_histories(self) -> Interactions:
         histories = self._fitted.histories
         if histories is None:
@@ -323,7 +320,7 @@ def _vocabulary(known: Ratings) -> Vocabulary:
     return vocabulary
 
 
-def _origin(known: Ratings, histories: Interactions, best_epoch: int, measured: Report) -> Origin:
+def _origin(known: Ratings, histories: Interactions, best_epoch: int, measured: Report, digest: str) -> Origin:
     reliability = {f"reliability_{law}": measured.curves.get(f"reliability_{law}", []) for law in ("like", "consume")}
     return Origin.model_validate(
         {
@@ -332,6 +329,7 @@ def _origin(known: Ratings, histories: Interactions, best_epoch: int, measured: 
             "notes": known.notes,
             "best_epoch": best_epoch,
             "validation": measured.metrics,
+            "initial_sha256": digest,
             **reliability,
         }
     )

@@ -8,6 +8,7 @@ import typer
 
 from conv4rec._version import __version__
 from conv4rec.cli import (
+    bounds,
     compare,
     config,
     data,
@@ -46,6 +47,7 @@ app.command("explain")(explain.explain)
 app.command("profile")(profile.profile)
 app.command("similar")(similar.similar)
 app.command("types")(types.types)
+app.command("bounds")(bounds.bounds)
 app.add_typer(data.app, name="data")
 app.command("ictr")(ictr.ictr)
 app.command("serve")(serve.serve)

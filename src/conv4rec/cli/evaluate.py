@@ -38,7 +38,7 @@ def evaluate(
     with download_bar() as progress:
         parts = load_all_parts(data, fitted.config, test=test, query=query, progress=progress)[-1]
     if test is None:
-        _check_same_data(fitted, parts.known)
+        check_same_data(fitted, parts.known)
     if parts.split.test is None:
         raise DataError("the model was trained without a test part (split.test = 0): give one as --test")
     print_warnings(parts.split.warnings)
@@ -61,7 +61,8 @@ def _record(fitted: "Conv4Rec", parts: "Parts", run: Path, *, name: str) -> "Rep
     return report
 
 
-def _check_same_data(fitted: "Conv4Rec", known: "Ratings") -> None:
+def check_same_data(fitted: "Conv4Rec", known: "Ratings") -> None:
+    """Raise DataError unless these are the data that the model was trained on."""
     from conv4rec.data.interactions import Interactions
     from conv4rec.errors import DataError
 
