@@ -79,8 +79,8 @@ def test_sources_that_are_no_database() -> None:
     with pytest.raises(DataError, match="query: Could not parse SQLAlchemy URL") as caught:
         load_ratings("user:secret@nowhere", query="select 1")
     assert "secret" not in str(caught.value)
-    with pytest.raises(DataError, match=r"sqlite://\.\.\.: a database needs a table, URL#TABLE, or a query"):
-        load_ratings("sqlite:///r.db")
+    with pytest.raises(DataError, match=r"mysql://\.\.\.: a database needs a table, URL#TABLE, or a query"):
+        load_ratings("mysql:///r.db")
 
 
 def test_without_sqlalchemy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from conv4rec.recommender import Conv4Rec
 
 Source = Annotated[str, typer.Option("--data", help="A data set (see `conv4rec data list`), a path, or URL#TABLE.")]
+Sources = Annotated[
+    list[str],
+    typer.Option("--data", help="A data set, a path, URL#TABLE, or the URL of a store of `serve`; may be repeated."),
+]
 TestSource = Annotated[str | None, typer.Option("--test", help="A given test part, instead of a split of --data.")]
 Model = Annotated[Path, typer.Argument(help="A model file, as written by `conv4rec train`.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]

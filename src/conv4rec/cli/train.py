@@ -36,7 +36,7 @@ class _Run:
 
 
 def train(
-    data: options.Source,
+    data: options.Sources,
     test: options.TestSource = None,
     query: options.Query = None,
     model: Annotated[Path, typer.Option("--model", "-m", help="Where to save the model.")] = Path("model.conv4rec"),
@@ -50,13 +50,15 @@ def train(
 
     The network sees the train part alone; the validation part decides when to stop; the test part is used once, at the
     end. The saved model knows all interactions as the users' histories. With rolling windows a model is trained for
-    each, figures are means over them, and the model of the last window is saved.
+    each, figures are means over them, and the model of the last window is saved. Sources that are given together are
+    joined: --data ml-1m --data sqlite:///conv4rec.db adds the feedback in a store, whose erased users are left out.
     """
     from conv4rec.recipes import load_windows, recipe_notes
 
     settings = options.settings(config, recipe, set_)
     with download_bar() as progress:
-        windows = load_windows(data, recipe, settings, test=test, query=query, progress=progress)
+        source = data[0] if len(data) == 1 else data
+        windows = load_windows(source, recipe, settings, test=test, query=query, progress=progress)
     warnings = _warnings(windows)
     print_warnings(warnings)
     runs = [

@@ -1,6 +1,5 @@
 """What the service remembers: feedback, shown lists, erased users, switches of the model."""
 
-import hashlib
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
+from conv4rec.data.store import hash_of
 from conv4rec.errors import QueryError
 from conv4rec.service.store.database import migrate, open_database, telling
 from conv4rec.service.store.tables import Event, Id, Kinds, ShownList, Tables
@@ -193,7 +193,7 @@ class Store:
         connection.execute(insert(self.tables.erased).values(values).on_conflict_do_nothing())
 
     def _hash(self, user: Id) -> str:
-        return hashlib.sha256(f"{self._salt}{user}".encode()).hexdigest()
+        return hash_of(user, str(self._salt))
 
     def _types(self) -> tuple[type[pl.DataType], type[pl.DataType]]:
         users, items = (pl.Int64 if each else pl.String for each in self.kinds)
