@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -18,6 +18,9 @@ class Section(BaseModel):
     """A frozen group of settings; a field that does not exist is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+AnySection = TypeVar("AnySection", bound=Section)
 
 
 class DataConfig(Section):
@@ -158,6 +161,31 @@ class EvaluateConfig(Section):
     """Upper limit on scoring memory, MiB; sets how many users are scored at once."""
 
 
+class CompressConfig(Section):
+    """How vectors become sparse codes, and how a compressed model finds items: METHOD.md section 5."""
+
+    width: Annotated[int, Field(ge=2, le=65_536)] | None = None
+    """S, the number of atoms: directions that codes are made of. None: a quarter of the vectors, at most 4096."""
+    k: Positive | None = None
+    """Entries of a code. None: as many as `ratio` leaves room for."""
+    ratio: Annotated[float, Field(gt=1.0)] = 12.0
+    """How many times fewer bytes an index of the codes takes than the vectors, for every vector; atoms not counted."""
+    second_weight: Weight = 0.125
+    """Weight of the loss of codes with four times as many entries."""
+    epochs: Positive = 60
+    """Passes over the vectors."""
+    batch_size: Positive = 1024
+    """Vectors in a batch."""
+    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
+    """Step size of Adam in the first pass; it falls linearly to zero."""
+    candidates: Positive = 200
+    """Items that the index finds for each user, or item, to be ranked by the exact law."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the first atoms and of the order of the vectors."""
+    device: str = "auto"
+    """auto (CUDA where there is one), cpu, cuda or cuda:N."""
+
+
 class Config(Section):
     """All settings of a run."""
 
@@ -167,6 +195,7 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     experts: ExpertConfig = ExpertConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    compress: CompressConfig = CompressConfig()
 
 
 def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
@@ -183,6 +212,14 @@ def make_config(settings: Mapping[str, Any]) -> Config:
         return Config.model_validate(settings)
     except ValidationError as error:
         raise ConfigError(_first_fault(error)) from None
+
+
+def make_section(kind: type[AnySection], settings: Mapping[str, Any], name: str) -> AnySection:
+    """One section by itself; the first fault raises ConfigError naming the setting, which is in section `name`."""
+    try:
+        return kind.model_validate(settings)
+    except ValidationError as error:
+        raise ConfigError(_first_fault(error, f"{name}.")) from None
 
 
 def override(config: Config, overrides: Sequence[str]) -> Config:
@@ -225,9 +262,9 @@ def _set(settings: dict[str, Any], override: str) -> None:
     group[field] = value
 
 
-def _first_fault(error: ValidationError) -> str:
+def _first_fault(error: ValidationError, section: str = "") -> str:
     fault = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in fault["loc"])
+    where = section + ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
         return f"setting {where} does not exist; `conv4rec config` prints those that do"
     return f"setting {where}: {fault['msg']}; got {fault['input']!r}"

@@ -58,6 +58,10 @@ class ProgressBar:
         loss = epoch.loss_consume + epoch.loss_rating
         self.progress.update(self.task, completed=epoch.number, figures=f"loss {loss:.2f}{self.validation}")
 
+    def on_pass(self, number: int, of: int, figures: str) -> None:
+        """Show a pass of compression."""
+        self.progress.update(self.task, description="compress", total=of, completed=number, figures=figures)
+
     def on_stage(self, name: str) -> None:
         """Say what is done after the epochs."""
         self.progress.update(self.task, description=name)

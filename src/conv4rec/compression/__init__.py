@@ -1,0 +1,1 @@
+"""Vectors as sparse codes, and an index that searches them: CompresSAE, METHOD.md section 5."""
