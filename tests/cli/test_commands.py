@@ -1,5 +1,6 @@
 """The command line, command by command: what it prints, and what it refuses in one line."""
 
+import importlib.metadata
 import json
 import sys
 import tomllib
@@ -176,7 +177,10 @@ def test_doctor(run: Run) -> None:
     assert told["version"]["torch"].startswith("2")
     assert told["torch"]["threads"] >= 1
     assert "ml-100k" in told["data"]
-    assert "version torch" in run("doctor").out
+    assert told["version"]["conv4rec"] is not None
+    assert {"fastapi", "uvicorn", "orjson", "alembic"} <= told["extra serve"].keys()
+    assert told["extra serve"]["fastapi"] == importlib.metadata.version("fastapi")
+    assert {"version torch", "extra serve fastapi"} <= {line[:26].strip() for line in run("doctor").out.splitlines()}
 
 
 REFUSED = [

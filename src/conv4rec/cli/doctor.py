@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import platform
+import re
 from typing import Any
 
 from rich.console import Console
@@ -11,7 +12,8 @@ from rich.table import Table
 from conv4rec.cli import options
 from conv4rec.cli.output import print_json
 
-PACKAGES = ("conv4rec", "numpy", "polars", "pydantic", "safetensors", "scipy", "torch", "typer", "rich", "sqlalchemy")
+REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[^]]*\])?.*?(?:extra == ['\"](\w+)['\"])?$")
+"""A line of the package's metadata: the name that is needed, and the extra it is needed for."""
 
 
 def doctor(as_json: options.Json = False) -> None:
@@ -31,13 +33,27 @@ def examine() -> dict[str, dict[str, Any]]:
     """Everything `doctor` prints."""
     import torch
 
+    needed = _needed()
     devices = {f"cuda:{n}": torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())}
     return {
-        "version": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+        "version": {"python": platform.python_version(), "conv4rec": _version("conv4rec")} | needed.pop(""),
+        **{f"extra {extra}": versions for extra, versions in needed.items()},
         "machine": {"platform": platform.platform(), "cores": os.cpu_count()},
         "torch": {"threads": torch.get_num_threads(), "device": next(iter(devices), "cpu")} | devices,
         "data": _data(),
     }
+
+
+def _needed() -> dict[str, dict[str, str | None]]:
+    """Versions of what the package needs: of itself (under ""), then by extra; not those of its developers."""
+    found: dict[str, dict[str, str | None]] = {"": {}}
+    for line in importlib.metadata.requires("conv4rec") or ():
+        match = REQUIREMENT.match(line)
+        assert match is not None  # noqa: S101 - the pattern takes any name
+        name, extra = match[1], match[2] or ""
+        if extra != "dev":
+            found.setdefault(extra, {})[name] = _version(name)
+    return found
 
 
 def _version(package: str) -> str | None:
