@@ -103,12 +103,23 @@ class TrainConfig(Section):
     """L2 penalty on the tables of the consumption path, divided by the square root of the number of interactions."""
     rating_weight_decay: Weight = 0.12
     """L2 penalty on the tables of the rating path, divided by the square root of the number of interactions."""
+    spectral_penalty: Weight = 0.0
+    """Weight of the spectral norms of the tables in the loss: factors of the generalization bound (docs/theory.md)."""
+    distance_penalty: Weight = 0.0
+    """Weight of the distances from the initial weights in the loss, (2,1)-norms: these are the sum in the bound."""
     mask: Fraction = 0.2
     """Share of a user's interactions hidden from the consumption path and predicted from the rest."""
     rating_mask: Fraction = 0.3
     """Share hidden from the rating path and predicted from the rest."""
     rating_weight: Weight = 1.0
     """Weight of the explicit part of the loss; any value but 1 gives up the recovery of the true law."""
+    denoise: Literal["none", "idl", "ig"] = "none"
+    """Inverse learning on items not known to be taken, by the inverse dual loss or the inverse gradient; any but none
+    gives up the recovery of the true law. docs/denoising.md says when it helps."""
+    denoise_weight: Weight = 0.1
+    """Weight of the inverse dual loss beside that of consumption; for ig the length of a trial, in steps of Adam."""
+    denoise_warmup: Annotated[int, Field(ge=0)] = 3
+    """Epochs before inverse learning begins, in which interactions alone show the model where it stands."""
     patience: Positive = 10
     """Stop after this many epochs without a better validation figure."""
     validation_users: Positive = 1000

@@ -121,6 +121,8 @@ class Epoch(Part):
     loss_rating: float
     validation: dict[str, float]
     seconds: float
+    weights: dict[str, float] = {}
+    """Mean and quantiles of w+, where inverse learning was at work."""
 
 
 class Record(Part):

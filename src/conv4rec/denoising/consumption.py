@@ -41,7 +41,7 @@ class ConsumptionLogit(nn.Module):
         history = self.histories.batch(asked)
         n_items = len(self.path.bias)
         left_out = torch.isin(history.rows * n_items + history.items, rows * n_items + items)
-        z = self.path.encode(history.keep(~left_out))  # (U, D)
+        z = nn.functional.dropout(self.path.encode(history.keep(~left_out)), self.path.dropout, self.training)  # (U, D)
         decoder = nn.functional.embedding(items, self.path.decoder)  # (N, D)
         dot = (nn.functional.embedding(rows, z) * decoder).sum(-1)
         return dot + self.path.bias[items] + self.offset  # (N,)

@@ -13,6 +13,8 @@ class Epoch:
     loss_rating: float
     validation: dict[str, float]
     seconds: float
+    weights: dict[str, float] = field(default_factory=dict)
+    """Mean and quantiles of w+ over unlabelled items, where `train.denoise` is at work: docs/denoising.md."""
 
 
 @dataclass(frozen=True)

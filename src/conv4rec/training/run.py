@@ -18,9 +18,11 @@ from conv4rec.evaluation import Validation, validate
 from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor
 from conv4rec.training.course import Epoch, Listener, Silent, TrainingResult
+from conv4rec.training.penalties import Penalty
 from conv4rec.training.schedule import choose_batch_size, choose_device, choose_epochs, make_optimizer, speed
 from conv4rec.training.source import InMemory, Source
 from conv4rec.training.step import Step
+from conv4rec.training.unlabelled import UnlabelledTerm
 from conv4rec.training.world import World
 from conv4rec.vocabulary import InteractionTypes
 
@@ -90,7 +92,9 @@ class _Run:
         self.n_epochs = choose_epochs(config.epochs, self.data.n_interactions)
         self.learning_rate = config.learning_rate * speed(self.data.n_interactions)
         self.optimizer = make_optimizer(network, config, self.data.n_interactions)
-        self.step = Step(network, self.optimizer, torch.from_numpy(types.covers).to(self.device), config, self.world)
+        self.unlabelled = UnlabelledTerm(network.consumption, self.optimizer, config, self.world, self.n_epochs)
+        covers = torch.from_numpy(types.covers).to(self.device)
+        self.step = Step(network, self.optimizer, covers, config, self.world, self.unlabelled, Penalty(network, config))
         self.epochs: list[Epoch] = []
         self.best_epoch = 0
         self.best = self._weights()
@@ -104,10 +108,12 @@ class _Run:
         started, number = time.perf_counter(), len(self.epochs) + 1
         self.network.train()
         self._set_learning_rate(number)
+        self.unlabelled.begin(number)
         with _seeded(self.config.seed, number, self.device), _deterministic(self.device):
             consume, rating = self._pass_over_users(number, listener)
         measured = self._validate()
-        epoch = Epoch(number, consume, rating, measured, time.perf_counter() - started)
+        weights = self.unlabelled.close(measured)
+        epoch = Epoch(number, consume, rating, measured, time.perf_counter() - started, weights)
         self.epochs.append(epoch)
         if self._is_best(epoch):
             self.best_epoch, self.best = number, self._weights()

@@ -9,7 +9,9 @@ from torch import Tensor
 from conv4rec.config import TrainConfig
 from conv4rec.model import law
 from conv4rec.model.network import Network
+from conv4rec.training.penalties import Penalty
 from conv4rec.training.source import Share
+from conv4rec.training.unlabelled import UnlabelledTerm
 from conv4rec.training.world import World
 
 
@@ -35,12 +37,16 @@ class Step:
     covers: Tensor
     config: TrainConfig
     world: World
+    unlabelled: UnlabelledTerm
+    penalty: Penalty
 
     def __call__(self, share: Share) -> Tensor:
         """Step; (4,) the sum and the count of the consumption and of the rating loss before it, on the CPU."""
         with self._precision():
+            unlabelled = self.unlabelled(share)  # first: it may move the weights
             consume, rating = self._consume_loss(share), self._rating_loss(share)
-            loss = consume.mean + self.config.rating_weight * rating.mean
+            penalty = self.penalty() / self.world.size  # gradients are added up over the processes
+            loss = consume.mean + self.config.rating_weight * rating.mean + unlabelled + penalty
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         self.world.add_up_gradients(self.network.parameters())
