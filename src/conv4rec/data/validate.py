@@ -25,7 +25,7 @@ def validated(table: Table, config: DataConfig) -> Ratings:
     table = table.without_blank_rows()
     if not table.frame.height:
         raise DataError(f"{table.name}: no ratings; expected at least one row")
-    frame, time_notes = _typed(table, config)
+    frame, time_notes = typed(table, config)
     with ThreadPoolExecutor(1) as beside:  # sorting leaves the interpreter to others
         repeats = beside.submit(repeated_rows, frame)
         frame, bin_notes = _binned(frame, config)
@@ -36,7 +36,11 @@ def validated(table: Table, config: DataConfig) -> Ratings:
     return Ratings(frame, interaction_types(frame, scale), name=table.name, notes=notes)
 
 
-def _typed(table: Table, config: DataConfig) -> tuple[pl.DataFrame, Notes]:
+def typed(table: Table, config: DataConfig) -> tuple[pl.DataFrame, Notes]:
+    """Every column checked for itself and of its final type, under the names of `Ratings.frame`; and what was assumed.
+
+    Raises DataError as `values` and `times` do.
+    """
     columns = {"user_id": ids(table, "user"), "item_id": ids(table, "item")}
     notes: Notes = ()
     if "rating" in table.frame.columns:

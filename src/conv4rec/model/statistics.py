@@ -1,5 +1,6 @@
 """Counts of the training interactions, from which the network starts."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,9 +52,10 @@ class Statistics:
         return len(self.log_histogram)
 
     @classmethod
-    def of(cls, interactions: Interactions, types: InteractionTypes) -> "Statistics":
-        """Count the training interactions."""
-        counts = _item_type_counts(interactions, types)  # (I, K)
+    def of(cls, interactions: Interactions | Iterable[Interactions], types: InteractionTypes) -> "Statistics":
+        """Count the training interactions; parts of them, of different users, are gone through twice."""
+        parts = [interactions] if isinstance(interactions, Interactions) else interactions
+        counts = sum((_item_type_counts(part, types) for part in parts), start=np.zeros(()))  # (I, K)
         exact = counts[:, : types.n_types]
         histogram = (exact.sum(0) + 1.0) / (exact.sum() + types.n_types)  # (L,)
         item_histogram = (exact + ITEM_PRIOR * histogram) / (exact.sum(1, keepdims=True) + ITEM_PRIOR)
@@ -62,7 +64,7 @@ class Statistics:
         item_value = counts @ value / (counts @ rated + MEAN_PRIOR)
         return cls(
             _float(np.log(popularity / popularity.sum())),
-            _float(np.asarray(_log_repeat(interactions, popularity / popularity.sum()))),
+            _float(np.asarray(_log_repeat(parts, popularity / popularity.sum()))),
             _float(np.log(histogram)),
             _float(np.log(item_histogram)),
             _float(value),
@@ -84,17 +86,20 @@ def _item_type_counts(interactions: Interactions, types: InteractionTypes) -> ND
     return counts.reshape(interactions.n_items, types.n_channels).astype(np.float64)
 
 
-def _log_repeat(interactions: Interactions, popularity: NDArray[np.float64]) -> float:
+def _log_repeat(parts: Iterable[Interactions], popularity: NDArray[np.float64]) -> float:
     """Repeats over those expected of draws from the popularity, given what each user drew, in any order.
 
     An item met c times among a user's n draws is, over all orders, first met at place (n + 1) / (c + 1), and from then
     on every draw repeats it with the probability of its popularity.
     """
-    pairs, met = np.unique(interactions.users * interactions.n_items + interactions.items, return_counts=True)
-    users, items = np.divmod(pairs, interactions.n_items)
-    n_draws = interactions.counts[users]
-    expected = float((popularity[items] * (n_draws - (n_draws + 1) / (met + 1))).sum())
-    return float(np.log((len(interactions) - len(pairs) + 1.0) / (expected + 1.0)))
+    repeated, expected = 0, 0.0
+    for part in parts:
+        pairs, met = np.unique(part.users * part.n_items + part.items, return_counts=True)
+        users, items = np.divmod(pairs, part.n_items)
+        n_draws = part.counts[users]
+        expected += float((popularity[items] * (n_draws - (n_draws + 1) / (met + 1))).sum())
+        repeated += len(part) - len(pairs)
+    return float(np.log((repeated + 1.0) / (expected + 1.0)))
 
 
 def _standardised(

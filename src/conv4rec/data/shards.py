@@ -1,0 +1,175 @@
+"""Interactions on disk, in index space: shards of users, memory-mapped, for data larger than memory."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from conv4rec.data.interactions import Interactions
+from conv4rec.data.table import Notes
+from conv4rec.errors import DataError
+from conv4rec.ids import Ids
+from conv4rec.vocabulary import InteractionType, InteractionTypes, Vocabulary
+
+MANIFEST = "shards.json"
+SCHEMA = 1
+ARRAYS = ("indptr", "items", "channels")
+
+
+class Size(NamedTuple):
+    """How much a shard holds."""
+
+    n_users: int
+    n_interactions: int
+
+
+class HeldOut(NamedTuple):
+    """Interactions that training does not see, of some users, row by row: what is known of them and what is asked."""
+
+    users: NDArray[np.int32]  # (B,)
+    history: Interactions
+    validation: Interactions
+    test: Interactions
+
+
+@dataclass(frozen=True)
+class Shards:
+    """A folder of shards, each the interactions of some of the users; iterated, every shard once, in order.
+
+    A shard is four arrays: the indices of its users, and their interactions as in `Interactions`. Users are dealt out
+    by a hash of their index, so that any shard is a sample of them.
+
+    Attributes:
+        folder: where they lie.
+        name: of the source, for messages.
+        vocabulary: ids of users and items, which are held in memory, and interaction types.
+        sizes: of every shard.
+        fingerprint: of all interactions for training.
+        origin: what they were made from; the same source and settings give the same.
+        notes: what was done on the way, one line each.
+    """
+
+    folder: Path
+    name: str
+    vocabulary: Vocabulary
+    sizes: tuple[Size, ...]
+    fingerprint: str
+    origin: str
+    notes: Notes
+
+    @classmethod
+    def open(cls, folder: Path) -> "Shards":
+        """Open what `write_shards` wrote; DataError for anything else."""
+        told = _manifest(folder)
+        try:
+            types = InteractionTypes(*(_types(told[name]) for name in ("outcomes", "partial")))
+            users, items = (Ids(pl.read_parquet(folder / f"{kind}s.parquet").to_series(), kind) for kind in KINDS)
+            sizes = tuple(Size(*size) for size in told["sizes"])
+            texts = told["fingerprint"], told["origin"], tuple(told["notes"])
+            return cls(folder, told["name"], Vocabulary(users, items, types), sizes, *texts)
+        except (KeyError, ValueError, TypeError, OSError, pl.exceptions.PolarsError) as error:
+            raise DataError(
+                f"{folder}: the shards are damaged: {error}; remove the folder and make them anew"
+            ) from None
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __iter__(self) -> Iterator[Interactions]:
+        return map(self.shard, range(len(self)))
+
+    @property
+    def n_users(self) -> int:
+        """Those who have interactions for training."""
+        return sum(size.n_users for size in self.sizes)
+
+    @property
+    def n_interactions(self) -> int:
+        """Those for training."""
+        return sum(size.n_interactions for size in self.sizes)
+
+    def shard(self, number: int) -> Interactions:
+        """The interactions of a shard, whose users are rows 0, 1, ...; memory-mapped, nothing is read yet."""
+        return read_interactions(self.folder / shard_name(number), len(self.vocabulary.items))
+
+    def users_of(self, number: int) -> NDArray[np.int32]:
+        """(B,) the user index of every row of a shard."""
+        return _array(self.folder / shard_name(number) / "users.npy")
+
+    def held_out(self) -> HeldOut:
+        """What training does not see, in memory."""
+        folder, n_items = self.folder / "held-out", len(self.vocabulary.items)
+        parts = [read_interactions(folder / name, n_items) for name in ("history", "validation", "test")]
+        return HeldOut(np.array(_array(folder / "users.npy")), *map(in_memory, parts))
+
+
+KINDS = ("user", "item")
+
+
+def shard_name(number: int) -> str:
+    """The folder of a shard."""
+    return f"shard-{number:05d}"
+
+
+def read_interactions(folder: Path, n_items: int) -> Interactions:
+    """Memory-mapped arrays of a folder."""
+    indptr, items, channels = (_array(folder / f"{name}.npy") for name in ARRAYS)
+    if not len(indptr) or indptr[-1] != len(items) or len(items) != len(channels):
+        raise DataError(f"{folder}: the arrays do not fit together; remove the shards and make them anew")
+    return Interactions(indptr, items, channels, n_items)
+
+
+def write_interactions(folder: Path, interactions: Interactions) -> None:
+    """The arrays as files of a new folder."""
+    folder.mkdir(parents=True)
+    for name in ARRAYS:
+        np.save(folder / f"{name}.npy", getattr(interactions, name), allow_pickle=False)
+
+
+def in_memory(interactions: Interactions) -> Interactions:
+    """A copy that does not lie on disk."""
+    indptr, items, channels = (np.array(getattr(interactions, name)) for name in ARRAYS)
+    return Interactions(indptr, items, channels, interactions.n_items)
+
+
+def stack(parts: list[Interactions]) -> Interactions:
+    """The users of all parts, one part after the other, in memory."""
+    counts = np.concatenate([part.counts for part in parts])
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    items, channels = (np.concatenate([getattr(part, name) for part in parts]) for name in ("items", "channels"))
+    return Interactions(indptr, items, channels, parts[0].n_items)
+
+
+def write_manifest(folder: Path, told: dict[str, Any], vocabulary: Vocabulary) -> None:
+    """What `Shards.open` reads beside the arrays."""
+    types = vocabulary.types
+    for ids in (vocabulary.users, vocabulary.items):
+        ids.values.to_frame().write_parquet(folder / f"{ids.kind}s.parquet")
+    listed = {name: [(t.name, t.rating) for t in getattr(types, name)] for name in ("outcomes", "partial")}
+    (folder / MANIFEST).write_text(json.dumps({"schema": SCHEMA, **told, **listed}, indent=1))
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        told: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder}: no shards: {MANIFEST} cannot be read: {error}") from None
+    if told.get("schema") != SCHEMA:
+        raise DataError(f"{folder}: shards of schema {told.get('schema')}; this version reads {SCHEMA}: make them anew")
+    return told
+
+
+def _types(listed: list[tuple[str | None, float | None]]) -> tuple[InteractionType, ...]:
+    return tuple(InteractionType(name, rating) for name, rating in listed)
+
+
+def _array(path: Path) -> NDArray[Any]:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not a sound array: {error}; remove the shards and make them anew") from None
