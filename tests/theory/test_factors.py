@@ -40,8 +40,10 @@ def test_norms_of_the_consumption_path(networks: tuple[Network, Network], factor
     path, start = networks[0].consumption.requires_grad_(False), networks[1].consumption.requires_grad_(False)
     convolution, encoder, decoder = factors[0].chain
     assert convolution.spectral == pytest.approx(svd(path.convolution), rel=1e-3)
-    assert encoder.spectral == pytest.approx(svd(torch.vstack([path.encoder.table, path.encoder.bias])), rel=1e-3)
-    moved = (path.encoder.table - start.encoder.table).detach().double().square().sum(0)
+    assert encoder.spectral == pytest.approx(
+        svd(torch.vstack([path.encoder.table.flatten(0, -2), path.encoder.bias])), rel=1e-3
+    )
+    moved = (path.encoder.table - start.encoder.table).flatten(0, -2).detach().double().square().sum(0)
     moved = moved + (path.encoder.bias - start.encoder.bias).detach().double().square()
     assert encoder.distance == pytest.approx(float(moved.sqrt().sum()))
     assert decoder.spectral == pytest.approx(float(path.decoder.norm(dim=1).max()))
@@ -94,5 +96,5 @@ def test_no_change_of_a_matrix_moves_a_loss_further_than_its_sensitivity(
         weights += step
         moved = (torch.log_softmax(path(batch), dim=1) - before).abs().max()
         weights -= step
-    size = float(step.norm(dim=1).max()) if layer.matrix.n_outputs else svd(step)
+    size = float(step.norm(dim=1).max()) if layer.matrix.n_outputs else svd(step.flatten(0, -2))
     assert 0 < float(moved) <= layer.sensitivity * layer.input_norm * size

@@ -118,7 +118,7 @@ def _convolution(path: ConsumptionPath | RatingPath, start: ConsumptionPath | Ra
 
 def _encoder(path: ConsumptionPath | RatingPath, start: ConsumptionPath | RatingPath, activation: str) -> Matrix:
     """The table with the bias as a row of its own; tanh gives out no more than the root of its width."""
-    now, then = (np.vstack([_array(each.encoder.table), _array(each.encoder.bias)[None]]) for each in (path, start))
+    now, then = (_with_bias(each) for each in (path, start))
     found = _between("encoder", now, then, spectral_norm(now))
     cap = math.sqrt(now.shape[1]) if activation == "tanh" else math.inf
     return Matrix(
@@ -132,6 +132,11 @@ def _encoder(path: ConsumptionPath | RatingPath, start: ConsumptionPath | Rating
         cap,
         constant=True,
     )
+
+
+def _with_bias(path: ConsumptionPath | RatingPath) -> Array:
+    """(I C + 1, D) all rows of the table, and the bias as one more."""
+    return np.vstack([_array(path.encoder.table.flatten(0, -2)), _array(path.encoder.bias)[None]])
 
 
 def _matrix(name: str, now: Tensor, then: Tensor, *, spectral: float | None = None) -> Matrix:
