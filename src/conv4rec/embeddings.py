@@ -33,7 +33,7 @@ class Embeddings:
         """
         path = self.network.consumption
         taken, types = _array(path.decoder), _array(path.convolution).mean(axis=0)  # (I, D), (C,)
-        added = np.einsum("icd,c->id", _array(path.encoder.by_item), types)
+        added = np.einsum("icd,c->id", _array(path.encoder.table), types)
         return unit(np.concatenate([_centred(taken), _centred(added)], axis=1))
 
     @torch.inference_mode()

@@ -211,17 +211,16 @@ def _unpack(manifest: _Manifest, tensors: Tensors) -> SavedModel:
     vocabulary = Vocabulary(_unpack_ids(tensors, "users", "user"), _unpack_ids(tensors, "items", "item"), types)
     weights = {name.removeprefix("weights/"): t for name, t in tensors.items() if name.startswith("weights/")}
     if manifest.schema_version == 2:
-        weights |= _reordered(weights, manifest.config)
+        weights |= _shaped(weights, manifest.config)
     histories = _unpack_histories(tensors, vocabulary)
     return SavedModel(manifest.config, vocabulary, weights, histories, _unpack_side_table(tensors), manifest.origin)
 
 
-def _reordered(weights: Tensors, config: Config) -> Tensors:
-    """The tables of the encoders of version 2, whose rows ran over the channels of an item, as now over its items."""
+def _shaped(weights: Tensors, config: Config) -> Tensors:
+    """The tables of the encoders of version 2, (I C, D), as (I, C, D)."""
     channels = {"consumption": config.model.channels, "rating": config.model.rating_channels}
     tables = {f"{path}.encoder.table": C for path, C in channels.items() if f"{path}.encoder.table" in weights}
-    shaped = {name: weights[name].reshape(-1, C, weights[name].shape[1]) for name, C in tables.items()}  # (I, C, D)
-    return {name: value.transpose(1, 0, 2).reshape(weights[name].shape) for name, value in shaped.items()}
+    return {name: weights[name].reshape(-1, C, weights[name].shape[-1]) for name, C in tables.items()}
 
 
 def _pack_ids(name: str, ids: Ids) -> Tensors:

@@ -25,7 +25,7 @@ def listed(batch: Batch) -> Triples:
 def test_a_batch_on_the_device_is_the_selection_of_its_users(triples: Triples, order: list[int], size: int) -> None:
     x, users = make(triples), order[:size]
     batch = Resident.of(x, CPU).batch(torch.tensor(users))
-    assert listed(batch) == listed(Batch.of(x.select(np.array(users)), CPU))
+    assert listed(batch) == listed(Batch.of(x.select(np.array(users)).by_channel, CPU))
     assert batch.n_rows == size
     assert batch.counts().tolist() == x.counts[users].tolist()
 

@@ -47,8 +47,7 @@ def dense_input(histories: Interactions, types: InteractionTypes) -> Tensor:
 
 
 def dense_encoder(x_a: Tensor, counts: Tensor, table: Tensor, bias: Tensor) -> Tensor:
-    E = table.reshape(x_a.shape[-1], I, -1).transpose(0, 1)  # (I, C, D)
-    return torch.einsum("bic,icd->bd", x_a, E) / counts.clamp(min=1).sqrt()[:, None] + bias
+    return torch.einsum("bic,icd->bd", x_a, table) / counts.clamp(min=1).sqrt()[:, None] + bias
 
 
 def test_the_consumption_path_is_its_equation() -> None:
@@ -90,7 +89,7 @@ def test_renaming_the_items_renames_the_answer() -> None:
         for name in ("consumption.decoder", "consumption.bias", "rating.decoder", "rating.bias", "rating.item_value"):
             renamed.state_dict()[name][order] = network.state_dict()[name]
         for path in ("consumption", "rating"):
-            old, new = (getattr(n, path).encoder.by_item for n in (network, renamed))
+            old, new = (getattr(n, path).encoder.table for n in (network, renamed))
             new[order] = old
     items = order.numpy().astype(np.int32)[histories.items]
     moved = Interactions(histories.indptr, items, histories.channels, I)
@@ -103,7 +102,7 @@ def test_several_types_of_one_pair_add_up_and_count_once_as_seen() -> None:
     path = make_network(SHOP).consumption
     twice = Interactions(np.array([0, 2]), np.array([3, 3], np.int32), np.array([0, 2], np.uint8), I)
     h = path.convolution[0] + path.convolution[2]
-    E = path.encoder.by_item[3]
+    E = path.encoder.table[3]
     z = torch.tanh(h @ E / math.sqrt(2) + path.encoder.bias)
     expected = z @ path.decoder.T + path.bias
     expected[3] += path.repeat
@@ -125,7 +124,7 @@ def test_an_unrated_interaction_has_no_deviation() -> None:
     assert isinstance(path, RatingPath)
     unrated = Interactions(np.array([0, 1]), np.array([2], np.int32), np.array([3], np.uint8), I)
     style = path.encode(Batch.of(unrated, torch.device("cpu")))
-    z = torch.tanh(path.convolution[3] @ path.encoder.by_item[2] + path.encoder.bias)
+    z = torch.tanh(path.convolution[3] @ path.encoder.table[2] + path.encoder.bias)
     assert torch.allclose(style.z[0], z, atol=1e-6)
     assert torch.allclose(style.shift, torch.zeros(1, 3), atol=1e-6)
 
@@ -150,3 +149,13 @@ class TestContract(PredictorContract):
     @pytest.fixture
     def histories(self, predictor: NetworkPredictor) -> Interactions:
         return some_histories(predictor.types, I)
+
+
+def test_a_batch_of_nobody_has_no_answer() -> None:
+    network = make_network(TYPES)
+    nobody = Batch.of(
+        Interactions(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.uint8), I), torch.device("cpu")
+    )
+    assert network.rating is not None
+    assert network.consumption(nobody).shape == (0, I)
+    assert network.rating.grid(network.rating.encode(nobody)).shape == (0, I, 3)

@@ -18,7 +18,7 @@ def cosine(table: pl.DataFrame, path: str, a: str, b: str, column: str = "effect
 def test_likeness_is_that_of_what_types_add_to_the_bottleneck(fitted: Conv4Rec) -> None:
     path = fitted.predictor.network.consumption
     found = fitted.interaction_types()
-    table = path.encoder.by_item.detach().double()
+    table = path.encoder.table.detach().double()
     adds = torch.einsum("kc,icd->kid", path.convolution.detach().double(), table).reshape(path.convolution.shape[0], -1)
     expected = torch.nn.functional.cosine_similarity(adds[1], adds[4], dim=0)  # the checkerboard has twos and fives
     assert cosine(found.alike, "consumption", "2", "5") == pytest.approx(float(expected), abs=1e-6)
@@ -54,7 +54,7 @@ def test_mixing_channels_changes_the_rows_and_not_the_likeness(fitted: Conv4Rec)
     path = network.consumption
     with torch.no_grad():
         path.convolution.copy_(path.convolution @ mix)
-        path.encoder.by_item.copy_(torch.einsum("ce,ied->icd", torch.linalg.inv(mix), path.encoder.by_item))
+        path.encoder.table.copy_(torch.einsum("ce,ied->icd", torch.linalg.inv(mix), path.encoder.table))
     after = type_map(network, types, met).alike
     assert after["effect_cosine"].to_numpy() == pytest.approx(before["effect_cosine"].to_numpy(), abs=1e-4)
     assert after["cosine"].to_numpy() != pytest.approx(before["cosine"].to_numpy(), abs=1e-2)

@@ -76,6 +76,12 @@ class Interactions:
         """(n_users,) the number of interactions of every user."""
         return np.diff(self.indptr)
 
+    @property
+    def by_channel(self) -> "Interactions":
+        """The same interactions, those of every user in ascending order of their channel, else as they were."""
+        order = np.lexsort((self.channels, self.users))
+        return Interactions(self.indptr, self.items[order], self.channels[order], self.n_items)
+
     @cached_property
     def distinct_pairs(self) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
         """Users and items of the interactions, every pair once; in the order of the rows where none is repeated."""

@@ -1,65 +1,84 @@
 """Sums over table rows, and products at chosen pairs, whose gradients are sums over table rows too.
 
-The gradient of an embedding bag is a scatter: the rows of the table are cleared, then added to in the order of the
-batch. Sorted by row it is an embedding bag itself, which writes every row once. A third of the time. Source: ours.
+The gradient of an embedding bag is usually a scatter: the table is cleared, then added to in the order of the batch.
+Grouped by row of the table it is an embedding bag itself, which writes every row once, in a third of the time.
+Source: ours, measured in docs/performance.md.
 """
 
 from typing import Any
 
+import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional
 
 
-def bag(table: Tensor, where: Tensor, rows: Tensor, n_rows: int) -> Tensor:
-    """(n_rows, D) sums of rows of `table` (T, D): row b is the sum of table[where[n]] over the n with rows[n] = b.
+def bag(
+    table: Tensor, where: Tensor, rows: Tensor, n_rows: int, *, weights: Tensor | None = None, lean: bool = False
+) -> Tensor:
+    """(n_rows, ...) sums over a table: row b is the sum over the n with rows[n] = b of table[where[n]].
 
-    `where` (N,) and `rows` (N,) are indices, `rows` ascending. Sums are in the precision of the table.
+    Args:
+        table: (I, ...).
+        where: (N,) indices into it.
+        rows: (N,) 0 to n_rows - 1, in any order; ascending is faster.
+        n_rows: how many sums.
+        weights: (N,) factors, which get no gradient; None for ones.
+        lean: give the gradient of the table only where it was met, as a sparse tensor.
     """
-    summed: Tensor = _Bag.apply(table, where, rows, n_rows)
+    if not bool((rows[1:] >= rows[:-1]).all()):
+        order = _grouped(rows, n_rows)[0]
+        where, rows, weights = where[order], rows[order], None if weights is None else weights[order]
+    summed: Tensor = _Bag.apply(table, where, rows, n_rows, weights, lean)
     return summed
 
 
+def rows_of(table: Tensor, which: Tensor, *, lean: bool) -> Tensor:
+    """(T, ...) rows of a table (I, ...); `lean` as in `bag`. No row twice."""
+    if not lean:
+        return functional.embedding(which, table.flatten(1)).view(len(which), *table.shape[1:])
+    found: Tensor = _LeanRows.apply(table, which)
+    return found
+
+
 def products_at(left: Tensor, right: Tensor, rows: Tensor, items: Tensor) -> Tensor:
-    """(N, C) products of left (B, D) and right (I, C, D) at N pairs; `rows` ascending."""
+    """(N, C) products of left (B, D) and right (I, C, D) at N pairs; the gradient wants `rows` ascending."""
     products: Tensor = _ProductsAt.apply(left, right, rows, items)
     return products
 
 
-def rows_of(table: Tensor, which: Tensor, *, sparse: bool) -> Tensor:
-    """(T, ...) rows of a table (I, ...); with `sparse` its gradient has those rows only, else all. No row twice."""
-    if not sparse:
-        return functional.embedding(which, table.flatten(1)).view(len(which), *table.shape[1:])
-    found: Tensor = _SparseRows.apply(table, which)
-    return found
+class _Bag(Function):
+    @staticmethod
+    def forward(
+        ctx: Any, table: Tensor, where: Tensor, rows: Tensor, n_rows: int, weights: Tensor | None, lean: bool
+    ) -> Tensor:
+        ctx.save_for_backward(where, rows, weights)
+        ctx.shape, ctx.lean = tuple(table.shape), lean
+        return _sums(table.flatten(1), where, _offsets(rows, n_rows), weights).view(n_rows, *ctx.shape[1:])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        where, rows, weights = ctx.saved_tensors
+        met, where = torch.unique(where, return_inverse=True) if ctx.lean else (None, where)
+        order, offsets = _grouped(where, ctx.shape[0] if met is None else len(met))
+        weights = None if weights is None else weights[order]
+        of_rows = _sums(gradient.flatten(1).contiguous(), rows[order], offsets, weights).view(-1, *ctx.shape[1:])
+        return of_rows if met is None else _lean(met, of_rows, ctx.shape), None, None, None, None, None
 
 
-class _SparseRows(Function):
+class _LeanRows(Function):
     @staticmethod
     def forward(ctx: Any, table: Tensor, which: Tensor) -> Tensor:
         ctx.save_for_backward(which)
-        ctx.shape = table.shape
+        ctx.shape = tuple(table.shape)
         return table[which]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (which,) = ctx.saved_tensors
-        return torch.sparse_coo_tensor(which[None], gradient, ctx.shape, check_invariants=False), None
-
-
-class _Bag(Function):
-    @staticmethod
-    def forward(ctx: Any, table: Tensor, where: Tensor, rows: Tensor, n_rows: int) -> Tensor:
-        ctx.save_for_backward(where, rows)
-        ctx.n_table = len(table)
-        return _sum(table, where, rows, n_rows)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        where, rows = ctx.saved_tensors
-        ordered, order = torch.sort(where)
-        return _sum(gradient.contiguous(), rows[order], ordered, ctx.n_table), None, None, None
+        return _lean(which, gradient, ctx.shape), None
 
 
 class _ProductsAt(Function):
@@ -73,32 +92,49 @@ class _ProductsAt(Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         left, right, rows, items = ctx.saved_tensors
         gradient = gradient.to(left.dtype)
-        return (
-            _of_left(gradient, right, rows, items, len(left)),
-            _of_right(gradient, left, rows, items, right),
-            None,
-            None,
-        )
+        of_left = _of_left(gradient, right, rows, items, len(left))
+        return of_left, _of_right(gradient, left, rows, items, right), None, None
 
 
 def _of_left(gradient: Tensor, right: Tensor, rows: Tensor, items: Tensor, n_rows: int) -> Tensor:
     """(B, D)."""
     C = right.shape[1]
     places = items[:, None] * C + torch.arange(C, device=items.device)  # (N, C)
-    return _sum(right.flatten(0, 1), places.flatten(), rows.repeat_interleave(C), n_rows, gradient.flatten())
+    return _sums(right.flatten(0, 1), places.flatten(), _offsets(rows, n_rows) * C, gradient.flatten())
 
 
 def _of_right(gradient: Tensor, left: Tensor, rows: Tensor, items: Tensor, right: Tensor) -> Tensor:
     """(I, C, D)."""
-    ordered, order = torch.sort(items)
+    order, offsets = _grouped(items, len(right))
     rows, gradient, total = rows[order], gradient[order], torch.empty_like(right)
     for channel in range(right.shape[1]):
-        total[:, channel] = _sum(left, rows, ordered, len(right), gradient[:, channel].contiguous())
+        total[:, channel] = _sums(left, rows, offsets, gradient[:, channel].contiguous())
     return total
 
 
-def _sum(table: Tensor, where: Tensor, rows: Tensor, n_rows: int, weights: Tensor | None = None) -> Tensor:
-    """(n_rows, D) sums of rows of the table, weighted by `weights` (N,); `rows` ascending."""
-    count = torch.bincount(rows, minlength=n_rows)
-    offsets = torch.cumsum(count, 0) - count
+def _sums(table: Tensor, where: Tensor, offsets: Tensor, weights: Tensor | None) -> Tensor:
+    """One sum for every offset, over the rows of the table from there to the next."""
     return functional.embedding_bag(where, table, offsets, mode="sum", per_sample_weights=weights)
+
+
+def _offsets(rows: Tensor, n_rows: int) -> Tensor:
+    """(n_rows,) where each row begins; `rows` ascending."""
+    count = torch.bincount(rows, minlength=n_rows)
+    return torch.cumsum(count, 0) - count
+
+
+def _grouped(keys: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """(N,) the order that brings equal keys together, and (n,) where those of each begin."""
+    if keys.device.type != "cpu":
+        ordered, order = torch.sort(keys, stable=True)
+        return order, _offsets(ordered, n)
+    places = np.arange(len(keys))
+    cells = sparse.coo_array((places, (keys.numpy(), places)), shape=(n, max(1, len(keys))))
+    cells.has_canonical_format = True
+    rows = cells.tocsr()  # a counting sort
+    return torch.from_numpy(rows.data), torch.from_numpy(rows.indptr[:-1].astype(np.int64))
+
+
+def _lean(which: Tensor, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
+    found = torch.sparse_coo_tensor(which[None], rows, shape, check_invariants=False)
+    return found._coalesced_(True)  # type: ignore[no-any-return]

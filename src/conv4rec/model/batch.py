@@ -11,7 +11,7 @@ from conv4rec.data.interactions import Interactions
 
 
 class Batch(NamedTuple):
-    """Interactions of B users as tensors, sorted by row."""
+    """Interactions of B users as tensors, sorted by row; a network is faster where a row is sorted by channel."""
 
     rows: Tensor  # (N,) 0..B-1
     items: Tensor  # (N,)
@@ -28,7 +28,8 @@ class Batch(NamedTuple):
 
     def keep(self, mask: Tensor) -> "Batch":
         """The interactions where `mask` (N,) is true; the users stay."""
-        return Batch(self.rows[mask], self.items[mask], self.channels[mask], self.n_rows)
+        where = mask.nonzero()[:, 0]
+        return Batch(*(column.index_select(0, where) for column in self[:3]), self.n_rows)
 
     def only(self, users: Tensor) -> "Batch":
         """The users where `users` (B,) is true, renumbered 0, 1, ... in their order."""
@@ -55,8 +56,8 @@ class Resident:
         def resident(values: NDArray[Any]) -> Tensor:
             return torch.tensor(values, device=device)
 
-        x = interactions
-        return cls(resident(x.indptr), resident(x.items), resident(x.channels), x.fingerprint())
+        x = interactions.by_channel
+        return cls(resident(x.indptr), resident(x.items), resident(x.channels), interactions.fingerprint())
 
     @property
     def n_users(self) -> int:

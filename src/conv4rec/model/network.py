@@ -28,49 +28,28 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-class Mixed(NamedTuple):
-    """Mixtures of an encoder's channels at the T items met, and where the N items of a batch are among them."""
-
-    values: Tensor  # (M, T, D)
-    met: Tensor | slice  # (T,) of all items
-    places: Tensor  # (N,) of the T
-
-    def totals(self, values: Tensor, batch: Batch) -> Tensor:
-        """(B, D) sums over the histories of the (K, T, D) values of every interaction."""
-        where = batch.channels * values.shape[1] + self.places
-        return bag(values.flatten(0, 1), where, batch.rows, batch.n_rows)
-
-
 class Encoder(nn.Module):
     """A dense layer from (I, C) channels to D, over the few items of a user: sum_i E_i^T h_i / sqrt(count) + b.
 
-    A 1x1 convolution has few inputs, so that what an interaction adds takes few values at an item: they are made first,
-    for the items that are met, and then summed over the users' histories.
+    A 1x1 convolution is the same at every item, so that the rows of the table can be summed first, for every
+    interaction type of a user, and the convolution applied to the sums.
     """
 
     def __init__(self, n_items: int, channels: int, width: int) -> None:
         super().__init__()
-        self.n_items, self.channels = n_items, channels
-        self.sparse = False  # whether the gradient of the table has only the rows of the items met
-        self.table = nn.Parameter(torch.randn(channels * n_items, width) * (0.5 / width**0.5))  # item by item, C times
+        self.lean = False  # whether the gradient of the table has only the rows of the items met
+        self.table = nn.Parameter(torch.randn(n_items, channels, width) * (0.5 / width**0.5))  # E
         self.bias = nn.Parameter(torch.zeros(width))
 
-    @property
-    def by_item(self) -> Tensor:
-        """(I, C, D) a view of the table."""
-        return self.table.view(self.channels, self.n_items, -1).transpose(0, 1)
+    def sums(self, batch: Batch, n_types: int) -> Tensor:
+        """(B, K C, D) sums of E_i over the items of each of K interaction types of a user."""
+        cells = batch.rows * n_types + batch.channels
+        total = bag(self.table, batch.items, cells, batch.n_rows * n_types, lean=self.lean)  # (B K, C, D)
+        return total.view(batch.n_rows, n_types * total.shape[1], total.shape[2])
 
-    def mixed(self, mixing: Tensor, items: Tensor) -> "Mixed":
-        """(M, C) mixtures of the channels, at the items met."""
-        if len(items) >= self.n_items and not self.sparse:
-            return Mixed(self._mix(mixing, self.table), slice(None), items)
-        met, places = torch.unique(items, return_inverse=True)
-        rows = torch.arange(self.channels, device=items.device)[:, None] * self.n_items + met  # (C, T)
-        return Mixed(self._mix(mixing, rows_of(self.table, rows.flatten(), sparse=self.sparse)), met, places)
-
-    def _mix(self, mixing: Tensor, table: Tensor) -> Tensor:
-        mixed = mixing @ table.view(self.channels, -1)
-        return mixed.view(len(mixing), -1, table.shape[1]).to(table.dtype)
+    def weighted(self, batch: Batch, weights: Tensor) -> Tensor:
+        """(B, C, D) sums of E_i over all items of a user, weighted by (N,)."""
+        return bag(self.table, batch.items, batch.rows, batch.n_rows, weights=weights, lean=self.lean)
 
     def forward(self, batch: Batch, total: Tensor) -> Tensor:
         """(B, D) sums over the histories of a batch to what the activation gets."""
@@ -97,8 +76,8 @@ class ConsumptionPath(nn.Module):
 
     def encode(self, batch: Batch, kept: Tensor | None = None) -> Tensor:
         """(B, D); in training, times what dropout keeps (B, D): 0, or 1 over the share that is kept."""
-        mixed = self.encoder.mixed(self.convolution, batch.items)
-        z = self.activation(self.encoder(batch, mixed.totals(mixed.values, batch)))  # (B, D)
+        sums = self.encoder.sums(batch, len(self.convolution))  # (B, K C, D)
+        z = self.activation(self.encoder(batch, self.convolution.flatten() @ sums))  # (B, D)
         return z if kept is None else z * kept
 
     def loss(self, history: Batch, targets: Batch, drawn: Drawn | None = None, kept: Tensor | None = None) -> Tensor:
@@ -177,25 +156,23 @@ class RatingPath(nn.Module):
 
     def _of_items(self, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(T, C, D) and (T, L) the decoder and the bias of the T items met, and (N,) places of `items` among them."""
-        if not self.encoder.sparse:
+        if not self.encoder.lean:
             return self.decoder, self.bias, items
         met, places = torch.unique(items, return_inverse=True)
-        return rows_of(self.decoder, met, sparse=True), rows_of(self.bias, met, sparse=True), places
+        return rows_of(self.decoder, met, lean=True), rows_of(self.bias, met, lean=True), places
 
     def _total(self, batch: Batch) -> Tensor:
         """(B, D) sums over the histories of what every interaction adds.
 
-        At an item, a type adds its row and its deviation from the item's mean; what the deviation from the user's mean
-        takes away is the same for all the user's ratings.
+        That is E_i^T of its type's row of the convolution and of its deviations; what the deviation from the user's
+        mean takes away is the same for all of a user's ratings, so that it joins the row.
         """
-        both = self.deviation.sum(0, keepdim=True)
-        mixing = torch.cat([self.convolution, both, self.deviation[:1]])  # (K + 2, C)
-        mixed, K = self.encoder.mixed(mixing, batch.items), len(self.value)
-        from_item = (self.value[:, None] - self.item_value[mixed.met]) * self.rated[:, None]  # (K, T)
-        added = torch.addcmul(mixed.values[:K], from_item[:, :, None], mixed.values[K])  # (K, T, D)
-        rated = self.rated[batch.channels] > 0
-        of_user = bag(mixed.values[K + 1], mixed.places[rated], batch.rows[rated], batch.n_rows)
-        return mixed.totals(added, batch) - self._user_value(batch, self._from_item(batch))[:, None] * of_user
+        from_item = self._from_item(batch)  # (N,)
+        away = self._user_value(batch, from_item)[:, None] * self.rated  # (B, K)
+        rows = self.convolution - away[:, :, None] * self.deviation[0]  # (B, K, C)
+        sums = self.encoder.sums(batch, len(self.value))  # (B, K C, D)
+        deviating = self.deviation.sum(0) @ self.encoder.weighted(batch, from_item)  # (B, D)
+        return torch.bmm(rows.flatten(1)[:, None], sums)[:, 0] + deviating
 
     def _from_item(self, batch: Batch) -> Tensor:
         """(N,) deviation of a rating from the item's mean."""

@@ -78,7 +78,7 @@ class _ExactLoss(Function):
         total, picked = torch.zeros_like(top), top.new_zeros((), dtype=torch.float64)
         for start in range(0, n_items, block):
             logits = _logits(output, seen, start, min(start + block, n_items), ctx.product)  # (B, b)
-            picked += logits.view(-1)[_cells(targets, start, logits)].sum(dtype=torch.float64)
+            picked += logits.view(-1).index_select(0, _cells(targets, start, logits, n_items)).sum(dtype=torch.float64)
             before, top = top, torch.maximum(top, logits.amax(1))
             exponentials = logits.sub_(top[:, None]).exp_()
             total = total * torch.exp(before - top) + exponentials.sum(1)
@@ -100,9 +100,9 @@ class _ExactLoss(Function):
                 spread = _logits(output, seen, start, stop, ctx.product).sub_(normaliser[:, None]).exp_().mul_(weight)
             else:
                 spread, ctx.held = ctx.held.mul_(weight / ctx.total[:, None]), None
-            at = _cells(targets, start, spread)
+            at = _cells(targets, start, spread, len(decoder))
             spread.view(-1).index_add_(0, at, (-gradient).expand(len(at)))  # (B, b) d loss / d logits
-            of_repeat += spread.view(-1)[torch.unique(_cells(seen, start, spread))].sum()
+            of_repeat += _sum_once(spread, _cells(seen, start, spread, len(decoder)))
             of_bias[start:stop] = spread.sum(0)
             spread = spread.to(ctx.product)
             of_z += spread @ decoder[start:stop].to(ctx.product)
@@ -114,14 +114,23 @@ def _logits(output: Output, seen: Pairs, start: int, stop: int, product: torch.d
     """(B, b) logits of the items from `start` to `stop`, float32."""
     z, decoder, bias, repeat = output
     logits = torch.addmm(bias[start:stop].to(product), z.to(product), decoder[start:stop].to(product).T).float()
-    flat, at = logits.view(-1), _cells(seen, start, logits)
-    flat[at] = flat[at] + repeat  # a pair that is there twice is written twice, the same
+    flat, at = logits.view(-1), _cells(seen, start, logits, len(decoder))
+    flat.put_(at, flat.index_select(0, at) + repeat)  # a pair that is there twice is written twice, the same
     return logits
 
 
-def _cells(pairs: Pairs, start: int, block: Tensor) -> Tensor:
+def _sum_once(block: Tensor, at: Tensor) -> Tensor:
+    """The sum of the cells, one that is named twice counted once."""
+    times = torch.zeros(block.numel(), dtype=torch.int32, device=block.device)
+    times.index_add_(0, at, torch.ones_like(at, dtype=torch.int32))
+    return (block.view(-1).index_select(0, at) / times.index_select(0, at)).sum()
+
+
+def _cells(pairs: Pairs, start: int, block: Tensor, n_items: int) -> Tensor:
     """Where the pairs whose items are in the block lie in it, flattened."""
     rows, places, width = pairs.rows, pairs.items - start, block.shape[1]
+    if width == n_items:
+        return rows * width + places
     inside = (places >= 0) & (places < width)
     return rows[inside] * width + places[inside]
 
@@ -161,13 +170,11 @@ def sampled_loss(output: Output, seen: Pairs, targets: Pairs, drawn: Drawn) -> T
     z, decoder, bias, repeat = output
     asked, place = torch.unique(targets.items, return_inverse=True)
     logits = torch.addmm(
-        bias[drawn.items] + drawn.log_weight, z, rows_of(decoder, drawn.items, sparse=True).T
+        bias[drawn.items] + drawn.log_weight, z, rows_of(decoder, drawn.items, lean=True).T
     ).float()  # (B, S)
     log_total = torch.logsumexp(logits + repeat * _indicator(seen, drawn.items, logits), dim=1)  # (B,)
     per_row = torch.bincount(targets.rows, minlength=len(z))
-    found = (
-        products_at(z, rows_of(decoder, asked, sparse=True)[:, None], targets.rows, place)[:, 0] + bias[targets.items]
-    )
+    found = products_at(z, rows_of(decoder, asked, lean=True)[:, None], targets.rows, place)[:, 0] + bias[targets.items]
     return (log_total * per_row).sum() - found.float().sum() - repeat * _n_repeated(seen, targets, len(decoder))
 
 

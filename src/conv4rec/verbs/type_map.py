@@ -67,7 +67,7 @@ def _rating_rows(path: RatingPath) -> Array:
 
 def _metric(encoder: Encoder) -> Array:
     """(C, C) mean over items of the products of what two channels add to the bottleneck."""
-    table = _array(encoder.by_item)  # (I, C, D)
+    table = _array(encoder.table)  # (I, C, D)
     return np.asarray(np.einsum("icd,ied->ce", table, table, optimize=True)) / len(table)
 
 

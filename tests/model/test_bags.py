@@ -1,0 +1,60 @@
+"""Bags and products at pairs against plain indexing, values and gradients."""
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from conv4rec.model.bags import bag, products_at, rows_of
+
+I, B, D = 7, 4, 3
+PLACES = st.lists(st.tuples(st.integers(0, I - 1), st.integers(0, B - 1)), max_size=30)
+
+
+def made(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).requires_grad_()
+
+
+def split(places: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+    where, rows = (torch.tensor([place[side] for place in places], dtype=torch.int64) for side in (0, 1))
+    return where, rows
+
+
+def gradients(value: Tensor, *of: Tensor) -> list[Tensor]:
+    factor = torch.randn(value.shape, generator=torch.Generator().manual_seed(9))
+    found = torch.autograd.grad((value * factor).sum(), of)
+    return [each.to_dense() if each.is_sparse else each for each in found]
+
+
+@given(PLACES, st.booleans(), st.booleans())
+def test_a_bag_is_a_sum_of_rows(places: list[tuple[int, int]], weighted: bool, lean: bool) -> None:
+    table, (where, rows) = made(I, D), split(places)
+    weights = torch.linspace(-1, 1, len(where)) if weighted else None
+    added = table[where] if weights is None else table[where] * weights[:, None]
+    expected = torch.zeros(B, D).index_add(0, rows, added)
+    found = bag(table, where, rows, B, weights=weights, lean=lean)
+    assert torch.allclose(found, expected, atol=1e-5)
+    assert torch.allclose(gradients(found, table)[0], gradients(expected, table)[0], atol=1e-5)
+
+
+@given(PLACES)
+def test_products_at_pairs(places: list[tuple[int, int]]) -> None:
+    items, rows = split(sorted(places, key=lambda place: place[1]))
+    left, right = made(B, D), made(I, 2, D, seed=1)
+    expected = torch.einsum("ncd,nd->nc", right[items], left[rows])
+    found = products_at(left, right, rows, items)
+    assert torch.allclose(found, expected, atol=1e-5)
+    for one, other in zip(gradients(found, left, right), gradients(expected, left, right), strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_a_lean_gradient_has_the_rows_met_and_no_other() -> None:
+    table, met = made(I, 2, D), torch.tensor([1, 5])
+    rows = rows_of(table, met, lean=True)
+    assert torch.equal(rows, rows_of(table, met, lean=False))
+    (found,) = torch.autograd.grad(rows.sum(), table)
+    assert found.is_sparse
+    assert found.coalesce().indices().tolist() == [[1, 5]]
+    summed = bag(table, torch.tensor([5, 1, 5]), torch.tensor([0, 0, 1]), 2, lean=True)
+    (found,) = torch.autograd.grad(summed.sum(), table)
+    assert found.coalesce().values().flatten(1).sum(1).tolist() == [6.0, 12.0]

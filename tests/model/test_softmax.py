@@ -1,0 +1,112 @@
+"""The consumption loss: whatever the block, that of the plain softmax; sampled, right on average."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from conv4rec.model import law
+from conv4rec.model.softmax import Drawn, Output, Pairs, Proposal, exact_loss, sampled_loss
+
+B, I, D = 5, 23, 4
+CELL = st.tuples(st.integers(0, B - 1), st.integers(0, I - 1))
+SOME = st.lists(CELL, max_size=40)
+
+
+def make_output() -> Output:
+    torch.manual_seed(0)
+    parts = torch.randn(B, D), torch.randn(I, D), torch.randn(I), torch.tensor(-1.5)
+    return Output(*(part.requires_grad_() for part in parts))
+
+
+def pairs(cells: list[tuple[int, int]]) -> Pairs:
+    table = torch.tensor(sorted(cells), dtype=torch.int64).reshape(-1, 2)
+    return Pairs(*table.T.contiguous())
+
+
+def plain_loss(output: Output, seen: Pairs, targets: Pairs) -> Tensor:
+    indicator = torch.zeros(B, I)
+    indicator[seen.rows, seen.items] = 1.0
+    logits = output.z @ output.decoder.T + output.bias + output.repeat * indicator
+    return law.consume_loss(logits, targets.rows, targets.items)
+
+
+def gradients(loss: Tensor, output: Output) -> list[Tensor]:
+    found = torch.autograd.grad(3.0 * loss, output)
+    return [each.to_dense() if each.is_sparse else each for each in found]
+
+
+@given(SOME, SOME, st.integers(1, B * I + 9))
+def test_the_exact_loss_is_that_of_the_plain_softmax_whatever_the_block(
+    seen: list[tuple[int, int]], targets: list[tuple[int, int]], cells: int
+) -> None:
+    output, known, asked = make_output(), pairs(seen), pairs(targets)
+    found, expected = exact_loss(output, known, asked, cells=cells), plain_loss(output, known, asked)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5, abs=1e-5)
+    for one, other in zip(gradients(found, output), gradients(expected, output), strict=True):
+        assert torch.allclose(one, other, atol=1e-5, rtol=1e-5)
+
+
+def test_logits_of_any_size_are_survived() -> None:
+    output = Output(*(part.detach().mul(400).requires_grad_() for part in make_output()))
+    seen, targets = pairs([(0, 1)]), pairs([(0, 2), (3, 4)])
+    found = exact_loss(output, seen, targets, cells=10)
+    assert found.item() == pytest.approx(plain_loss(output, seen, targets).item(), rel=1e-5)
+    assert all(each.isfinite().all() for each in gradients(found, output))
+
+
+def test_the_memory_held_is_that_of_a_block() -> None:
+    """What autograd keeps between the passes has no matrix of users x items, unless that is one block."""
+    output, seen, targets = make_output(), pairs([(0, 1)]), pairs([(0, 2)])
+    sizes: list[int] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda kept: sizes.append(kept.numel()) or kept, lambda kept: kept):
+        exact_loss(output, seen, targets, cells=2 * B)
+    assert max(sizes) == I * D
+
+
+def test_every_item_drawn_once_in_its_proportion_gives_the_exact_loss() -> None:
+    output, seen, targets = make_output(), pairs([(0, 1), (2, 7)]), pairs([(0, 2), (2, 7), (3, 4)])
+    everything = Drawn(torch.arange(I), torch.zeros(I))
+    found, expected = sampled_loss(output, seen, targets, everything), plain_loss(output, seen, targets)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+    for one, other in zip(gradients(found, output), gradients(expected, output), strict=True):
+        assert torch.allclose(one, other, atol=1e-4)
+
+
+def test_the_normaliser_of_the_sample_is_unbiased() -> None:
+    """Mean over 4,000 samples of sum_s w_s exp l_s within 4 standard errors of sum_j exp l_j, for every user."""
+    torch.manual_seed(1)
+    output = make_output()
+    logits = (output.z @ output.decoder.T + output.bias).detach().double()
+    proposal = Proposal(torch.arange(I) ** 2, 6)
+    drawn = [proposal.draw() for _ in range(4000)]
+    sums = torch.stack([(logits[:, each.items] + each.log_weight).exp().sum(1) for each in drawn])  # (4000, B)
+    off = (sums.mean(0) - logits.exp().sum(1)).abs() / (sums.std(0) / math.sqrt(len(drawn)))
+    assert off.max() < 4
+
+
+def test_the_sampled_loss_and_its_gradient_near_the_exact_ones() -> None:
+    """The logarithm is biased by half the relative variance of the normaliser: it goes with one over the draws."""
+    torch.manual_seed(2)
+    output, seen, targets = make_output(), pairs([(0, 1)]), pairs([(0, 2), (1, 3), (4, 22)])
+    expected = plain_loss(output, seen, targets)
+    errors = []
+    for n_draws in (20, 2000):
+        proposal = Proposal(torch.ones(I), n_draws)
+        found = torch.stack([sampled_loss(output, seen, targets, proposal.draw()) for _ in range(200)])
+        errors.append(abs(found.mean() - expected).item())
+        of_bias = gradients(found.mean(), output)[2]
+    assert errors[1] < 0.02 < errors[0]
+    assert torch.allclose(of_bias, gradients(expected, output)[2], atol=0.05)
+
+
+def test_draws_follow_the_proposal() -> None:
+    torch.manual_seed(3)
+    proposal = Proposal(torch.tensor([0, 0, 6, 2]), 10_000)
+    drawn = proposal.draw()
+    times = (drawn.log_weight + proposal.log_q[drawn.items]).exp() * 10_000
+    assert drawn.items.tolist() == [0, 1, 2, 3]
+    assert times.tolist() == pytest.approx([1250, 1250, 5000, 2500], rel=0.1)
