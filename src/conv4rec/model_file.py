@@ -4,37 +4,31 @@ Ids, titles, histories and weights are tensors; types, settings and the origin o
 SHA-256 of every tensor. Strings are two tensors: their UTF-8 bytes, and where each begins.
 """
 
-import hashlib
 import itertools
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from pydantic import BaseModel, ConfigDict
 
 from conv4rec._version import __version__
-from conv4rec.atomic import write_atomically
 from conv4rec.config import Config
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import ModelFileError
 from conv4rec.ids import Ids
+from conv4rec.tensor_file import Tensors, all_tensors, hashes_of, opened, read_manifest, verify, write_tensors
 from conv4rec.vocabulary import InteractionType, InteractionTypes, Vocabulary
 
 SCHEMA_VERSION = 3
 READABLE = (2, 3)
 """Version 2 holds no digest of the initial weights, and the tables of the encoders in another order."""
 HEADER = "conv4rec_manifest"
+WHAT = "a conv4rec model"
 TAG_SEPARATOR = "\x1f"
-
-Tensors = dict[str, NDArray[Any]]
 
 
 class ReliabilityBin(BaseModel):
@@ -88,6 +82,7 @@ class SavedModel:
         histories: of all users, or None where they were left out; then only posted histories can be answered.
         items: side table for display.
         origin: data and outcome of the training.
+        compressed: the indexes of a compressed model, by name; none for others.
     """
 
     config: Config
@@ -96,6 +91,7 @@ class SavedModel:
     histories: Interactions | None
     items: pl.DataFrame | None
     origin: Origin
+    compressed: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 class _Manifest(BaseModel):
@@ -112,7 +108,8 @@ class _Manifest(BaseModel):
 
 def save_model(path: Path, model: SavedModel) -> None:
     """Write the file whole or not at all; raises SaveError where it cannot be written."""
-    tensors = {f"weights/{name}": np.asarray(value, order="C") for name, value in model.weights.items()}
+    tensors: Tensors = {f"weights/{name}": value for name, value in model.weights.items()}
+    tensors |= {f"compressed/{name}": value for name, value in model.compressed.items()}
     tensors |= _pack_ids("users", model.vocabulary.users) | _pack_ids("items", model.vocabulary.items)
     if model.histories is not None:
         tensors |= _pack_histories(model.histories)
@@ -126,10 +123,9 @@ def save_model(path: Path, model: SavedModel) -> None:
         outcomes=tuple((t.name, t.rating) for t in types.outcomes),
         partial=tuple((t.name, t.rating) for t in types.partial),
         origin=model.origin,
-        sha256={name: _sha256(value) for name, value in sorted(tensors.items())},
+        sha256=hashes_of(tensors),
     )
-    header = {HEADER: manifest.model_dump_json()}
-    write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata=header))
+    write_tensors(path, tensors, HEADER, manifest.model_dump_json())
 
 
 def load_model(path: Path) -> SavedModel:
@@ -147,59 +143,19 @@ def load_model(path: Path) -> SavedModel:
 
 def read_origin(path: Path) -> Origin:
     """Where the model of a file came from, without reading the model. Raises ModelFileError as `load_model` does."""
-    with _opened(path) as (_, manifest):
-        return manifest.origin
+    with opened(path, HEADER, WHAT) as (_, text):
+        return _manifest(path, text).origin
 
 
 def _read(path: Path) -> tuple[_Manifest, Tensors]:
-    with _opened(path) as (file, manifest):
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    _verify(path, manifest, tensors)
+    with opened(path, HEADER, WHAT) as (file, text):
+        manifest, tensors = _manifest(path, text), all_tensors(file)
+    verify(path, manifest.sha256, tensors)
     return manifest, tensors
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, _Manifest]]:
-    """The open file and its manifest; what goes wrong while it is open becomes a ModelFileError."""
-    try:
-        with safe_open(path, framework="numpy") as file:
-            header = (file.metadata() or {}).get(HEADER)
-            if header is None:
-                raise ModelFileError(f"{path}: a safetensors file, but not a conv4rec model: it has no {HEADER}")
-            yield file, _manifest(path, header)
-    except OSError as error:
-        reason = error.strerror if error.strerror is not None else str(error)
-        raise ModelFileError(f"{path}: cannot be read: {reason}") from None
-    except SafetensorError as error:
-        raise ModelFileError(f"{path}: not a conv4rec model, or cut short: {error}") from None
-
-
-def _manifest(path: Path, header: str) -> _Manifest:
-    try:
-        version = json.loads(header)["schema_version"]
-    except (ValueError, KeyError, TypeError):
-        raise ModelFileError(f"{path}: the manifest is damaged: expected a schema_version") from None
-    if version not in READABLE:
-        older = isinstance(version, int) and version < SCHEMA_VERSION
-        raise ModelFileError(
-            f"{path}: written with schema version {version}, this conv4rec reads versions 2 and 3; "
-            + ("train again" if older else "install a newer conv4rec or train again")
-        )
-    try:
-        return _Manifest.model_validate_json(header)
-    except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in fault["loc"])
-        raise ModelFileError(f"{path}: the manifest is damaged: {where}: {fault['msg']}") from None
-
-
-def _verify(path: Path, manifest: _Manifest, tensors: Tensors) -> None:
-    if manifest.sha256.keys() != tensors.keys():
-        odd = sorted(manifest.sha256.keys() ^ tensors.keys())
-        raise ModelFileError(f"{path}: the manifest and the tensors do not agree on {', '.join(odd[:3])}")
-    for name, value in tensors.items():
-        if _sha256(value) != manifest.sha256[name]:
-            raise ModelFileError(f"{path}: damaged: tensor {name} does not have the hash of the manifest")
+def _manifest(path: Path, text: str) -> _Manifest:
+    return read_manifest(path, text, _Manifest, READABLE, "train again")
 
 
 def _unpack(manifest: _Manifest, tensors: Tensors) -> SavedModel:
@@ -209,11 +165,16 @@ def _unpack(manifest: _Manifest, tensors: Tensors) -> SavedModel:
     )
     types = InteractionTypes(outcomes, partial)
     vocabulary = Vocabulary(_unpack_ids(tensors, "users", "user"), _unpack_ids(tensors, "items", "item"), types)
-    weights = {name.removeprefix("weights/"): t for name, t in tensors.items() if name.startswith("weights/")}
+    weights, compressed = _below(tensors, "weights/"), _below(tensors, "compressed/")
     if manifest.schema_version == 2:
         weights |= _shaped(weights, manifest.config)
     histories = _unpack_histories(tensors, vocabulary)
-    return SavedModel(manifest.config, vocabulary, weights, histories, _unpack_side_table(tensors), manifest.origin)
+    side = _unpack_side_table(tensors)
+    return SavedModel(manifest.config, vocabulary, weights, histories, side, manifest.origin, compressed)
+
+
+def _below(tensors: Tensors, prefix: str) -> Tensors:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def _shaped(weights: Tensors, config: Config) -> Tensors:
@@ -289,7 +250,3 @@ def _pack_strings(name: str, strings: pl.Series) -> Tensors:
 def _unpack_strings(tensors: Mapping[str, NDArray[Any]], name: str) -> pl.Series:
     raw, ends = tensors[f"{name}/bytes"].tobytes(), tensors[f"{name}/ends"].tolist()
     return pl.Series([raw[a:b].decode() for a, b in itertools.pairwise(ends)], dtype=pl.String)
-
-
-def _sha256(value: NDArray[Any]) -> str:
-    return hashlib.sha256(f"{value.dtype}{value.shape}".encode() + value.tobytes()).hexdigest()
