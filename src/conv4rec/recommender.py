@@ -1,7 +1,7 @@
 """Conv4Rec: fit, recommend, predict, save and load, with ids on both sides."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -11,9 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from conv4rec.blending import fit_experts
-from conv4rec.config import Config, make_config
+from conv4rec.compression.candidates import CompressedPredictor
+from conv4rec.compression.compressed import Compressed, NearestItems
+from conv4rec.compression.compressor import PassListener
+from conv4rec.config import CompressConfig, Config, make_config
 from conv4rec.data.interactions import Interactions
 from conv4rec.data.ratings import Ratings
+from conv4rec.data.shards import Shards
 from conv4rec.data.sources import load_ratings
 from conv4rec.data.split import HoldOut, Split, split
 from conv4rec.errors import DataError, ModelFileError, NotFittedError, QueryError
@@ -27,12 +31,15 @@ from conv4rec.model.statistics import Statistics
 from conv4rec.model_file import Origin, SavedModel, load_model, save_model
 from conv4rec.queries import Choices, Query
 from conv4rec.tables import with_titles
-from conv4rec.training import Listener, TrainingResult, choose_device, train
+from conv4rec.training import Listener, Trainer, TrainingResult, choose_device, train
 from conv4rec.verbs.answers import Answers
 from conv4rec.verbs.profile import Profile
 from conv4rec.verbs.tables import history_table
 from conv4rec.verbs.type_map import TypeMap
 from conv4rec.vocabulary import Vocabulary
+
+SAMPLE = 1 << 25
+"""Interactions that the closed forms learn from where not all fit into memory: about 100 bytes each while they do."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +51,13 @@ class _Fitted:
     histories: Interactions | None
     items: pl.DataFrame | None
     origin: Origin
+    compressed: Compressed | None = None
 
-    @property
-    def predictor(self) -> NetworkPredictor:
-        return NetworkPredictor(self.network, self.vocabulary.types)
+    def predictor(self, n_candidates: int) -> NetworkPredictor | CompressedPredictor:
+        exact = NetworkPredictor(self.network, self.vocabulary.types)
+        if self.compressed is None:
+            return exact
+        return CompressedPredictor(exact, self.compressed.decoder, n_candidates)
 
 
 class Conv4Rec:
@@ -85,17 +95,21 @@ class Conv4Rec:
         parts: Split,
         known: Ratings,
         *,
+        trainer: Trainer = train,
         listener: Listener | None = None,
         checkpoint: Path | None = None,
         resume: bool = False,
     ) -> "Conv4Rec":
-        """Train on `parts.train`, stop by `parts.validation`, and keep `known` as ids and as histories of the users."""
+        """Train on `parts.train`, stop by `parts.validation`, and keep `known` as ids and as histories of the users.
+
+        `trainer` does the training: `train` in this process, `conv4rec.scale.training.RayTraining` in many.
+        """
         vocabulary = _vocabulary(known)
         interactions = Interactions.from_ratings(parts.train, vocabulary)
         network = draw_network(self.config, Statistics.of(interactions, vocabulary.types))
         digest = initial_digest(network)
         validation = Validation.of(parts.validation, vocabulary)
-        self._training = train(
+        self._training = trainer(
             network,
             interactions,
             vocabulary.types,
@@ -112,15 +126,53 @@ class Conv4Rec:
         )
         histories = Interactions.from_ratings(known, vocabulary)
         measured = report_validation(NetworkPredictor(network, vocabulary.types), validation)
-        origin = _origin(known, histories, self._training.best_epoch, measured, digest)
+        facts = known.name, histories.fingerprint(), known.notes
+        origin = _origin(*facts, self._training.best_epoch, measured, digest)
         self._state = _Fitted(vocabulary, network, histories, known.items, origin)
+        return self
+
+    def fit_shards(
+        self,
+        shards: Shards,
+        *,
+        trainer: Trainer = train,
+        listener: Listener | None = None,
+        checkpoint: Path | None = None,
+        resume: bool = False,
+    ) -> "Conv4Rec":
+        """Train on interactions that do not fit into memory; see `conv4rec.data.sharding`.
+
+        The closed forms learn from the users of some shards, SAMPLE interactions, which are a sample of all. The model
+        keeps no histories: it answers posted ones.
+        """
+        vocabulary, held = shards.read_vocabulary(), shards.held_out()
+        network = draw_network(self.config, Statistics.of(shards, shards.types))
+        digest, validation = initial_digest(network), Validation(held.history, held.validation)
+        self._training = trainer(
+            network,
+            shards,
+            shards.types,
+            self.config.train,
+            validation=validation,
+            listener=listener,
+            checkpoint=checkpoint,
+            resume=resume,
+        )
+        if listener is not None:
+            listener.on_stage("closed forms after epoch")
+        seed = self.config.train.seed
+        fit_experts(network, shards.sample(SAMPLE), shards.types, self.config.experts, validation, seed=seed)
+        measured = report_validation(NetworkPredictor(network, shards.types), validation)
+        facts = shards.name, shards.fingerprint, shards.notes
+        origin = _origin(*facts, self._training.best_epoch, measured, digest)
+        self._state = _Fitted(vocabulary, network, None, None, origin)
         return self
 
     def evaluate(self, held_out: HoldOut) -> Report:
         """Predict `held_out.targets` from `held_out.history`; ids that the model does not know raise UnknownIdError."""
         state = self._fitted
         asked = Validation.of(held_out, state.vocabulary)
-        return evaluate(state.predictor, asked.history, asked.targets, self.config.evaluate, exclude=asked.excluded)
+        return evaluate(self.predictor, asked.history, asked.targets, self.config.evaluate, exclude=asked.excluded)
 
     def recommend(self, user_ids: ListOfIds, k: int = 10, **choices: Unpack[Choices]) -> pl.DataFrame:
         """The k best items of known users, with their probabilities.
@@ -210,6 +262,23 @@ class Conv4Rec:
         """The learned 1x1 convolutions as a map: which interaction types the model treats alike, what channels mean."""
         return self._answers.interaction_types()
 
+    def compress(self, config: CompressConfig | None = None, *, listener: PassListener | None = None) -> "Conv4Rec":
+        """The same model, which finds items in indexes of sparse codes of theirs and ranks only the found ones exactly.
+
+        `recommend` takes the law with decoded item vectors for all items but the `candidates` best, which have the
+        exact one; `similar_items` looks at that many. All else is as before. Source: METHOD.md section 5, and ours.
+
+        Args:
+            config: settings; None: those of the model, `compress` in its configuration.
+            listener: hears of the passes over the vectors, twice: for `recommend`, then for `similar_items`.
+        """
+        settings = self.config.compress if config is None else config
+        state = self._fitted
+        model = Conv4Rec(self.config.model_copy(update={"compress": settings}))
+        model._state = replace(state, compressed=Compressed.of(state.network, settings, listener))
+        model._training = self._training
+        return model
+
     def save(self, path: str | Path, *, histories: bool = True) -> Path:
         """Write the model to one file, whole or not at all.
 
@@ -218,7 +287,8 @@ class Conv4Rec:
         state = self._fitted
         weights = {name: value.detach().cpu().numpy() for name, value in state.network.state_dict().items()}
         kept = state.histories if histories else None
-        model = SavedModel(self.config, state.vocabulary, weights, kept, state.items, state.origin)
+        codes = {} if state.compressed is None else state.compressed.tensors()
+        model = SavedModel(self.config, state.vocabulary, weights, kept, state.items, state.origin, codes)
         save_model(Path(path), model)
         return Path(path)
 
@@ -236,7 +306,12 @@ class Conv4Rec:
             reason = " ".join(str(error).split())
             raise ModelFileError(f"{path}: the weights do not fit the settings of the model: {reason}") from None
         network.to(choose_device(device)).eval()
-        model._state = _Fitted(saved.vocabulary, network, saved.histories, saved.items, saved.origin)
+        facts = (saved.vocabulary, network, saved.histories, saved.items, saved.origin)
+        try:
+            codes = Compressed.from_tensors(saved.compressed, network) if saved.compressed else None
+        except ValueError as error:
+            raise ModelFileError(f"{path}: the indexes do not fit the model: {error}") from None
+        model._state = _Fitted(*facts, codes)
         return model
 
     @property
@@ -262,9 +337,14 @@ class Conv4Rec:
         return self._training
 
     @property
-    def predictor(self) -> NetworkPredictor:
+    def predictor(self) -> NetworkPredictor | CompressedPredictor:
         """The model in index space, for `evaluate` and comparisons."""
-        return self._fitted.predictor
+        return self._fitted.predictor(self.config.compress.candidates)
+
+    @property
+    def compressed(self) -> Compressed | None:
+        """The indexes of a model that `compress` gave; None for others."""
+        return self._fitted.compressed
 
     def history_of(self, user_id: int | str) -> pl.DataFrame:
         """What the model knows of a user: `item_id`, `rating`, `type`, null where not known, and `title`."""
@@ -288,8 +368,13 @@ class Conv4Rec:
         if self._kept is None or self._kept.network is not state.network:
             memory_mb = self.config.evaluate.memory_mb
             facts = (state.vocabulary, state.items, state.histories)
-            self._kept = Answers(state.network, state.predictor, *facts, memory_mb)
+            self._kept = Answers(state.network, self.predictor, *facts, memory_mb, self._nearest_items)
         return self._kept
+
+    @property
+    def _nearest_items(self) -> NearestItems | None:
+        state, n_candidates = self._fitted, self.config.compress.candidates
+        return None if state.compressed is None else NearestItems(state.compressed.embeddings, n_candidates)
 
     def _known_histories(self) -> Interactions:
         histories = self._fitted.histories
@@ -320,13 +405,15 @@ def _vocabulary(known: Ratings) -> Vocabulary:
     return vocabulary
 
 
-def _origin(known: Ratings, histories: Interactions, best_epoch: int, measured: Report, digest: str) -> Origin:
+def _origin(
+    name: str, fingerprint: str, notes: tuple[str, ...], best_epoch: int, measured: Report, digest: str
+) -> Origin:
     reliability = {f"reliability_{law}": measured.curves.get(f"reliability_{law}", []) for law in ("like", "consume")}
     return Origin.model_validate(
         {
-            "data": known.name,
-            "data_fingerprint": histories.fingerprint(),
-            "notes": known.notes,
+            "data": name,
+            "data_fingerprint": fingerprint,
+            "notes": notes,
             "best_epoch": best_epoch,
             "validation": measured.metrics,
             "initial_sha256": digest,

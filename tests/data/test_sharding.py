@@ -46,7 +46,7 @@ def in_user_order(shards: Shards) -> Interactions:
     parts += [(held.users, held.validation), (held.users, held.test)]
     users = np.concatenate([np.repeat(rows, part.counts) for rows, part in parts])
     items, channels = (np.concatenate([getattr(part, name) for _, part in parts]) for name in ("items", "channels"))
-    sizes = {"n_users": len(shards.vocabulary.users), "n_items": len(shards.vocabulary.items)}
+    sizes = {"n_users": len(shards.read_vocabulary().users), "n_items": len(shards.read_vocabulary().items)}
     return Interactions.from_triples(users, items, channels, **sizes)
 
 
@@ -72,9 +72,9 @@ def test_shards_hold_what_is_read_in_memory(
     shards = shards_of(folder_of(frame, tmp / "data", rows), tmp / "shards", config, SPLIT, shard=shard)
     ratings = load_ratings(frame, config=config)
     vocabulary = ratings.vocabulary()
-    assert shards.vocabulary.types == vocabulary.types
-    assert shards.vocabulary.users.values.to_list() == vocabulary.users.values.to_list()
-    assert shards.vocabulary.items.values.to_list() == vocabulary.items.values.to_list()
+    assert shards.types == vocabulary.types
+    assert shards.read_vocabulary().users.values.to_list() == vocabulary.users.values.to_list()
+    assert shards.read_vocabulary().items.values.to_list() == vocabulary.items.values.to_list()
     assert same(in_user_order(shards), Interactions.from_ratings(ratings, vocabulary))
     assert len(shards) == -(-frame.height // shard)
 
@@ -191,7 +191,10 @@ def test_damaged_shards(tmp_path: Path, made: Shards) -> None:
     with pytest.raises(DataError, match=r"items.npy: not a sound array"):
         made.shard(1)
     (made.folder / "users.parquet").unlink()
-    with pytest.raises(DataError, match="the shards are damaged"):
+    with pytest.raises(DataError, match="the user ids cannot be read"):
+        made.read_vocabulary()
+    (made.folder / MANIFEST).write_text('{"schema": 1}')
+    with pytest.raises(DataError, match="shards.json is damaged: 'outcomes'"):
         Shards.open(made.folder)
     (made.folder / MANIFEST).write_text('{"schema": 99}')
     with pytest.raises(DataError, match="shards of schema 99; this version reads 1: make them anew"):

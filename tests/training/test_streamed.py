@@ -34,7 +34,7 @@ def shards(tmp_path_factory: pytest.TempPathFactory, small_config: Config) -> Sh
 
 
 def test_the_model_is_that_of_memory_to_the_bit(shards: Shards, small_config: Config) -> None:
-    types, held = shards.vocabulary.types, shards.held_out()
+    types, held = shards.types, shards.held_out()
     streamed = Streamed(shards, CPU, held=180)
 
     def order(n: int) -> torch.Tensor:
@@ -53,7 +53,7 @@ def test_the_model_is_that_of_memory_to_the_bit(shards: Shards, small_config: Co
 
 
 def test_statistics_of_shards_are_those_of_all(shards: Shards) -> None:
-    parts, whole = (Statistics.of(x, shards.vocabulary.types) for x in (shards, stack(list(shards))))
+    parts, whole = (Statistics.of(x, shards.types) for x in (shards, stack(list(shards))))
     for name in ("log_popularity", "log_repeat", "log_item_histogram", "item_value"):
         assert torch.allclose(getattr(parts, name), getattr(whole, name)), name
 

@@ -47,7 +47,8 @@ class Shards:
     Attributes:
         folder: where they lie.
         name: of the source, for messages.
-        vocabulary: ids of users and items, which are held in memory, and interaction types.
+        types: interaction types.
+        n_items: the size of the catalogue.
         sizes: of every shard.
         fingerprint: of all interactions for training.
         origin: what they were made from; the same source and settings give the same.
@@ -56,7 +57,8 @@ class Shards:
 
     folder: Path
     name: str
-    vocabulary: Vocabulary
+    types: InteractionTypes
+    n_items: int
     sizes: tuple[Size, ...]
     fingerprint: str
     origin: str
@@ -68,14 +70,11 @@ class Shards:
         told = _manifest(folder)
         try:
             types = InteractionTypes(*(_types(told[name]) for name in ("outcomes", "partial")))
-            users, items = (Ids(pl.read_parquet(folder / f"{kind}s.parquet").to_series(), kind) for kind in KINDS)
             sizes = tuple(Size(*size) for size in told["sizes"])
             texts = told["fingerprint"], told["origin"], tuple(told["notes"])
-            return cls(folder, told["name"], Vocabulary(users, items, types), sizes, *texts)
-        except (KeyError, ValueError, TypeError, OSError, pl.exceptions.PolarsError) as error:
-            raise DataError(
-                f"{folder}: the shards are damaged: {error}; remove the folder and make them anew"
-            ) from None
+            return cls(folder, told["name"], types, told["n_items"], sizes, *texts)
+        except (KeyError, ValueError, TypeError) as error:
+            raise DataError(f"{folder}: {MANIFEST} is damaged: {error}; remove the folder and make it anew") from None
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -93,9 +92,21 @@ class Shards:
         """Those for training."""
         return sum(size.n_interactions for size in self.sizes)
 
+    def read_vocabulary(self) -> Vocabulary:
+        """The ids of users and items, which are in memory from then on, and the interaction types."""
+        users, items = (_ids(self.folder, kind) for kind in ("user", "item"))
+        return Vocabulary(users, items, self.types)
+
+    def sample(self, n_interactions: int) -> Interactions:
+        """The first shards, which are as good as any, that together hold so many interactions, or all; in memory."""
+        held = np.cumsum([size.n_interactions for size in self.sizes])
+        return stack(
+            [self.shard(number) for number in range(min(len(self), np.searchsorted(held, n_interactions) + 1))]
+        )
+
     def shard(self, number: int) -> Interactions:
         """The interactions of a shard, whose users are rows 0, 1, ...; memory-mapped, nothing is read yet."""
-        return read_interactions(self.folder / shard_name(number), len(self.vocabulary.items))
+        return read_interactions(self.folder / shard_name(number), self.n_items)
 
     def users_of(self, number: int) -> NDArray[np.int32]:
         """(B,) the user index of every row of a shard."""
@@ -103,12 +114,9 @@ class Shards:
 
     def held_out(self) -> HeldOut:
         """What training does not see, in memory."""
-        folder, n_items = self.folder / "held-out", len(self.vocabulary.items)
+        folder, n_items = self.folder / "held-out", self.n_items
         parts = [read_interactions(folder / name, n_items) for name in ("history", "validation", "test")]
         return HeldOut(np.array(_array(folder / "users.npy")), *map(in_memory, parts))
-
-
-KINDS = ("user", "item")
 
 
 def shard_name(number: int) -> str:
@@ -151,7 +159,9 @@ def write_manifest(folder: Path, told: dict[str, Any], vocabulary: Vocabulary) -
     for ids in (vocabulary.users, vocabulary.items):
         ids.values.to_frame().write_parquet(folder / f"{ids.kind}s.parquet")
     listed = {name: [(t.name, t.rating) for t in getattr(types, name)] for name in ("outcomes", "partial")}
-    (folder / MANIFEST).write_text(json.dumps({"schema": SCHEMA, **told, **listed}, indent=1))
+    (folder / MANIFEST).write_text(
+        json.dumps({"schema": SCHEMA, "n_items": len(vocabulary.items), **told, **listed}, indent=1)
+    )
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -162,6 +172,13 @@ def _manifest(folder: Path) -> dict[str, Any]:
     if told.get("schema") != SCHEMA:
         raise DataError(f"{folder}: shards of schema {told.get('schema')}; this version reads {SCHEMA}: make them anew")
     return told
+
+
+def _ids(folder: Path, kind: str) -> Ids:
+    try:
+        return Ids(pl.read_parquet(folder / f"{kind}s.parquet").to_series(), kind)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{folder}: the {kind} ids cannot be read: {error}; make the shards anew") from None
 
 
 def _types(listed: list[tuple[str | None, float | None]]) -> tuple[InteractionType, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 from conv4rec.checkpoint import read_checkpoint, read_epochs
 from conv4rec.config import TrainConfig
 from conv4rec.data.interactions import Interactions
+from conv4rec.data.shards import Shards
 from conv4rec.errors import TrainingError
 from conv4rec.evaluation import Validation
 from conv4rec.model.network import Network
@@ -26,7 +27,7 @@ class _Task:
     """What a worker does; every worker gets the same."""
 
     network: Network
-    interactions: Interactions | Source
+    interactions: Interactions | Shards | Source
     types: InteractionTypes
     config: TrainConfig
     validation: Validation | None
@@ -52,7 +53,7 @@ class RayTraining:
     def __call__(
         self,
         network: Network,
-        interactions: Interactions | Source,
+        interactions: Interactions | Shards | Source,
         types: InteractionTypes,
         config: TrainConfig,
         *,

@@ -24,6 +24,8 @@ class TrainingResult:
     epochs: tuple[Epoch, ...]
     best_epoch: int
     seconds: float = field(compare=False)
+    softmax: str = "exact"
+    """`exact` or `sampled`, as chosen."""
 
 
 class Listener(Protocol):

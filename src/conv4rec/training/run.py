@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,15 +14,25 @@ from torch import Tensor
 from conv4rec.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from conv4rec.config import TrainConfig
 from conv4rec.data.interactions import Interactions
+from conv4rec.data.shards import Shards
 from conv4rec.errors import TrainingError
 from conv4rec.evaluation import Validation, validate
 from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor
+from conv4rec.model.softmax import Proposal
 from conv4rec.training.course import Epoch, Listener, Silent, TrainingResult
 from conv4rec.training.penalties import Penalty
-from conv4rec.training.schedule import choose_batch_size, choose_device, choose_epochs, make_optimizer, speed
+from conv4rec.training.schedule import (
+    choose_batch_size,
+    choose_device,
+    choose_epochs,
+    choose_softmax,
+    make_optimizer,
+    speed,
+)
 from conv4rec.training.source import InMemory, Source
 from conv4rec.training.step import Step
+from conv4rec.training.streamed import Streamed
 from conv4rec.training.unlabelled import UnlabelledTerm
 from conv4rec.training.world import World
 from conv4rec.vocabulary import InteractionTypes
@@ -29,9 +40,26 @@ from conv4rec.vocabulary import InteractionTypes
 HIGHER_IS_BETTER = ("ndcg@20",)
 
 
+class Trainer(Protocol):
+    """Whatever trains a network as `train` does: in this process, or in many."""
+
+    def __call__(
+        self,
+        network: Network,
+        interactions: Interactions | Shards | Source,
+        types: InteractionTypes,
+        config: TrainConfig,
+        *,
+        validation: Validation | None = None,
+        listener: Listener | None = None,
+        checkpoint: Path | None = None,
+        resume: bool = False,
+    ) -> TrainingResult: ...
+
+
 def train(
     network: Network,
-    interactions: Interactions | Source,
+    interactions: Interactions | Shards | Source,
     types: InteractionTypes,
     config: TrainConfig,
     *,
@@ -76,7 +104,7 @@ class _Run:
     def __init__(
         self,
         network: Network,
-        interactions: Interactions | Source,
+        interactions: Interactions | Shards | Source,
         types: InteractionTypes,
         config: TrainConfig,
         validation: Validation | None,
@@ -84,20 +112,23 @@ class _Run:
         self.device = choose_device(config.device)
         self.network = network.to(self.device)
         self.world = World.here()
-        self.data: Source = (
-            InMemory.of(interactions, self.device) if isinstance(interactions, Interactions) else interactions
-        )
+        self.data = _source(interactions, self.device)
         self.types, self.config = types, config
         self.validation = None if validation is None else validation.sample(config.validation_users, config.seed)
         self.n_epochs = choose_epochs(config.epochs, self.data.n_interactions)
         self.learning_rate = config.learning_rate * speed(self.data.n_interactions)
-        self.optimizer = make_optimizer(network, config, self.data.n_interactions)
+        self.softmax = choose_softmax(config.softmax, len(network.consumption.bias))
+        sampled = self.softmax == "sampled"
+        network.lean(sampled)
+        self.optimizer = make_optimizer(network, config, self.data.n_interactions, lean=sampled)
         self.unlabelled = UnlabelledTerm(network.consumption, self.optimizer, config, self.world, self.n_epochs)
         covers = torch.from_numpy(types.covers).to(self.device)
-        self.step = Step(network, self.optimizer, covers, config, self.world, self.unlabelled, Penalty(network, config))
+        proposal = Proposal(network.consumption.bias.detach().exp(), config.draws) if sampled else None
+        penalty = Penalty(network, config)
+        self.step = Step(network, self.optimizer, covers, config, self.world, self.unlabelled, penalty, proposal)
         self.epochs: list[Epoch] = []
         self.best_epoch = 0
-        self.best = self._weights()
+        self.best: dict[str, Tensor] | None = None  # None: the weights as they are
 
     @property
     def finished(self) -> bool:
@@ -106,6 +137,8 @@ class _Run:
 
     def run_epoch(self, listener: Listener) -> Epoch:
         started, number = time.perf_counter(), len(self.epochs) + 1
+        if self.best is None and self.validation is not None:
+            self.best = self._weights()
         self.network.train()
         self._set_learning_rate(number)
         self.unlabelled.begin(number)
@@ -116,12 +149,12 @@ class _Run:
         epoch = Epoch(number, consume, rating, measured, time.perf_counter() - started, weights)
         self.epochs.append(epoch)
         if self._is_best(epoch):
-            self.best_epoch, self.best = number, self._weights()
+            self.best_epoch, self.best = number, None
         return epoch
 
     def state(self) -> Checkpoint:
         return Checkpoint(
-            network=self._weights(),
+            network={name: value.detach().cpu() for name, value in self.network.state_dict().items()},
             best=self.best,
             optimizer=self.optimizer.state_dict()["state"],
             epochs=[asdict(epoch) for epoch in self.epochs],
@@ -142,9 +175,12 @@ class _Run:
         self.best_epoch, self.best = saved.best_epoch, saved.best
 
     def close(self) -> TrainingResult:
-        self.network.load_state_dict(self.best)
+        if self.best is not None:
+            self.network.load_state_dict(self.best)
+        self.network.lean(False)
         self.network.eval()
-        return TrainingResult(tuple(self.epochs), self.best_epoch, sum(epoch.seconds for epoch in self.epochs))
+        seconds = sum(epoch.seconds for epoch in self.epochs)
+        return TrainingResult(tuple(self.epochs), self.best_epoch, seconds, self.softmax)
 
     def _pass_over_users(self, number: int, listener: Listener) -> tuple[float, float]:
         totals, done, n_users = torch.zeros(4, dtype=torch.float64), 0, self.data.n_users
@@ -189,6 +225,12 @@ class _Run:
         held_out = "none" if self.validation is None else self.validation.targets.fingerprint()
         settings = self.config.model_dump(exclude={"device"}) | self.network.config.model_dump()
         return f"data {self.data.fingerprint}, validation {held_out}, settings {settings}"
+
+
+def _source(data: Interactions | Shards | Source, device: torch.device) -> Source:
+    if isinstance(data, Interactions):
+        return InMemory.of(data, device)
+    return Streamed(data, device) if isinstance(data, Shards) else data
 
 
 @contextmanager

@@ -6,6 +6,10 @@ from torch import Tensor
 from conv4rec.config import TrainConfig
 from conv4rec.errors import TrainingError
 from conv4rec.model.network import Network
+from conv4rec.training.lean import LeanAdam
+
+EXACT = 200_000
+"""Items up to which the softmax is over all of them, unless settings say otherwise: docs/performance.md."""
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -33,8 +37,17 @@ def speed(n_interactions: int) -> float:
     return float(min(5.0, max(1.0, (n_interactions / 100_000) ** 0.75)))
 
 
-def make_optimizer(network: Network, config: TrainConfig, n_interactions: int) -> torch.optim.Adam:
+def choose_softmax(wanted: str, n_items: int) -> str:
+    """`exact` or `sampled`: what was asked for, or exact for up to EXACT items."""
+    return ("exact" if n_items <= EXACT else "sampled") if wanted == "auto" else wanted
+
+
+def make_optimizer(
+    network: Network, config: TrainConfig, n_interactions: int, *, lean: bool = False
+) -> torch.optim.Optimizer:
     """Adam with an L2 penalty on the large tables of each path, and none on biases and 1x1 convolutions.
+
+    `lean` is for gradients that have only the rows that a batch meets.
 
     The penalty falls with the square root of the number of interactions: between that of a fixed prior, which falls
     with the number, and Adam, to which only its ratio to the gradient matters. Source: ours, measured in docs/model.md.
@@ -47,4 +60,6 @@ def make_optimizer(network: Network, config: TrainConfig, n_interactions: int) -
         decay = rating if name.startswith("rating.") else consume
         penalised[decay if is_table else 0.0].append(parameter)
     groups = [{"params": parameters, "weight_decay": decay} for decay, parameters in penalised.items() if parameters]
+    if lean:
+        return LeanAdam(groups, lr=config.learning_rate)
     return torch.optim.Adam(groups, lr=config.learning_rate, fused=True)

@@ -9,6 +9,7 @@ from torch import Tensor
 from conv4rec.config import TrainConfig
 from conv4rec.model import law
 from conv4rec.model.network import Network
+from conv4rec.model.softmax import Proposal
 from conv4rec.training.penalties import Penalty
 from conv4rec.training.source import Share
 from conv4rec.training.unlabelled import UnlabelledTerm
@@ -39,6 +40,8 @@ class Step:
     world: World
     unlabelled: UnlabelledTerm
     penalty: Penalty
+    proposal: Proposal | None = None
+    """What items are drawn from where the softmax is sampled."""
 
     def __call__(self, share: Share) -> Tensor:
         """Step; (4,) the sum and the count of the consumption and of the rating loss before it, on the CPU."""
@@ -61,7 +64,8 @@ class Step:
         targets = targets.only(asked)
         path = self.network.consumption
         kept = share.dropout(len(path.encoder.bias), path.dropout)[asked] if path.dropout else None
-        loss = path.loss(batch.keep(~hidden).only(asked), targets, kept=kept)
+        drawn = None if self.proposal is None else self.proposal.draw()
+        loss = path.loss(batch.keep(~hidden).only(asked), targets, drawn, kept)
         return _Loss(loss, hidden.sum(), n_all)
 
     def _rating_loss(self, share: Share) -> _Loss:

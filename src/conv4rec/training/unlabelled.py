@@ -10,6 +10,7 @@ log I less the normaliser is estimated from the drawn items, which costs as much
 Source: ours; METHOD.md section 7.
 """
 
+import math
 import warnings
 from collections.abc import Sequence
 
@@ -79,12 +80,12 @@ class UnlabelledTerm:
         return summarise_weights(weights)
 
     def _loss(self, share: Share, history: Batch) -> Tensor:
-        """Our part of the mean of L_IDL over all pairs of a user and a drawn item that the user has not taken."""
+        """Our part of the mean of L_IDL over the pairs of a user and a drawn item; 0 where the user has taken it."""
         items = torch.unique(torch.randint(len(self.path.bias), (DRAWN,), device=self.path.bias.device))  # (S,)
         logits = log_ratios(self.path, history, items)  # (B, S)
         free = logits[~_taken(share.batch, items)]
         self.logged.append(inverse_weights(free)[::LOGGED].float().cpu())
-        return inverse_dual_loss(free) * (share.batch.n_rows / share.n_users)
+        return inverse_dual_loss(free) * (len(free) / (share.n_users * len(items)))
 
     def _try(self, share: Share) -> None:
         """Along the unlabelled gradient, against it, or not: by the likelihood of interactions that it did not see."""
@@ -111,14 +112,16 @@ def log_ratios(path: ConsumptionPath, history: Batch, items: Tensor) -> Tensor:
     decoder = torch.nn.functional.embedding(items, path.decoder)  # (S, D)
     logits = torch.addmm(path.bias[items], path.encode(history), decoder.T).float()  # (B, S)
     whole = logits + path.repeat * _taken(history, items)
-    return logits - torch.logsumexp(whole, dim=1, keepdim=True) + np.log(len(items))
+    normaliser = torch.logsumexp(whole, dim=1, keepdim=True) - math.log(len(items))
+    ratios: Tensor = logits - normaliser
+    return ratios
 
 
 def find_law_collapse(validation: dict[str, float], n_items: int) -> str | None:
     """One sentence where the law of consumption has become worse than knowing nothing, else None."""
     nats, auc = validation.get("nll_consume"), validation.get("auc")
-    if nats is not None and not nats < np.log(n_items):
-        return f"validation costs {nats:.2f} nats an interaction, {np.log(n_items):.2f} if all items were alike"
+    if nats is not None and not nats < math.log(n_items):
+        return f"validation costs {nats:.2f} nats an interaction, {math.log(n_items):.2f} if all items were alike"
     if auc is not None and auc <= 0.5:
         return f"the AUC of validation is {auc:.3f}, which is chance"
     return None
