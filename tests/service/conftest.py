@@ -11,6 +11,7 @@ from conv4rec.recommender import Conv4Rec
 from conv4rec.service.keys import new_key
 from conv4rec.service.settings import make_settings
 from tests.conftest import make_checkerboard
+from tests.service.nursery import Nursery
 from tests.service.servers import Postgres, Server, served
 
 
@@ -36,18 +37,26 @@ def ask(models: Path, store: str) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """What starts services without importing everything anew."""
+    made = Nursery()
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Callable[[Sequence[str | Path]], Server]]:
+def launch(tmp_path: Path, nursery: Nursery) -> Iterator[Callable[[Sequence[str | Path]], Server]]:
     """Starts `conv4rec serve` with the words given; what still runs at the end of the test is killed."""
     servers: list[Server] = []
 
     def launch_it(words: Sequence[str | Path]) -> Server:
-        servers.append(Server.launch(tmp_path, words))
+        servers.append(Server.launch(nursery, tmp_path, words))
         return servers[-1]
 
     yield launch_it
     for server in servers:
-        if server.process.poll() is None:
+        if server.poll() is None:
             server.kill()
 
 

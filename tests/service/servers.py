@@ -5,7 +5,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -20,6 +19,7 @@ import uvicorn
 from conv4rec.client import Client
 from conv4rec.service.app import create_app
 from conv4rec.service.settings import ServiceSettings
+from tests.service.nursery import Nursery
 
 PATIENCE = 90.0
 """Seconds to wait for a process to start; the machine may be busy."""
@@ -52,31 +52,37 @@ class Server:
     """A running service.
 
     Attributes:
-        process: of `conv4rec serve`.
+        nursery: what started it.
+        process: the id of the process of `conv4rec serve`.
         port: where it listens.
         log: the file of what it writes to standard error.
+        code: how it ended; None while it runs.
     """
 
-    process: "subprocess.Popen[bytes]"
+    nursery: Nursery
+    process: int
     port: int
     log: Path
+    code: int | None = None
 
     @classmethod
-    def launch(cls, folder: Path, words: Sequence[str | Path]) -> "Server":
+    def launch(cls, nursery: Nursery, folder: Path, words: Sequence[str | Path]) -> "Server":
         """Start `conv4rec serve WORDS` in a folder, without waiting until it listens."""
         port = free_port()
         log = folder / f"log-{port}"
-        command = [sys.executable, "-W", "error", "-m", "conv4rec", "serve", *map(str, words), "--port", str(port)]
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
-        with log.open("wb") as errors:
-            process = subprocess.Popen(command, cwd=folder, env=environment, stderr=errors)
-        return cls(process, port, log)
+        return cls(nursery, nursery.launch(folder, ["serve", *map(str, words), "--port", str(port)], log), port, log)
+
+    def poll(self) -> int | None:
+        """How it ended; None while it runs."""
+        if self.code is None:
+            self.code = self.nursery.poll(self.process)
+        return self.code
 
     def wait(self) -> None:
         """Until it listens. AssertionError with the log where it ends instead."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            assert self.process.poll() is None, self.log.read_text()
+            assert self.poll() is None, self.log.read_text()
             if listens(self.port):
                 return
             time.sleep(0.02)
@@ -92,13 +98,19 @@ class Server:
 
     def kill(self) -> None:
         """`kill -9`."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        self._end(signal.SIGKILL)
 
     def stop(self) -> int:
         """Ask it to end, and wait."""
-        self.process.terminate()
-        return self.process.wait(timeout=PATIENCE)
+        return self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> int:
+        os.kill(self.process, how)
+        deadline = time.monotonic() + PATIENCE
+        while self.poll() is None:
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.005)
+        return int(self.code or 0)
 
 
 @dataclass

@@ -124,12 +124,12 @@ def test_a_full_disk_is_503_with_a_reason_until_there_is_room(models: Path, tmp_
     with server.client() as client:
         client.feedback([event(0)])
         no_more = (0, resource.RLIM_INFINITY)  # no file of the process may grow
-        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, no_more)
+        resource.prlimit(server.process, resource.RLIMIT_FSIZE, no_more)
         fault = refusal(lambda: client.feedback([event(1)]))
         assert (fault.status, str(fault)) == (503, "the store cannot be written: its disk is full or out of reach")
         assert client.recommend(histories=[{"i00": 5}])["recommendations"]
         assert client.recommend(users=[100])["recommendations"]  # reading goes on
-        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        resource.prlimit(server.process, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         assert client.feedback([event(0), event(1)]) == {"stored": 1, "known": 1}
         assert client.ready()
     server.stop()
