@@ -1,5 +1,6 @@
 """Checkpoints are read back whole, or refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,15 @@ def test_round_trip(tmp_path: Path) -> None:
     read = read_checkpoint(tmp_path / "c")
     assert (read.epochs, read.best_epoch, read.fingerprint) == (written.epochs, 1, "of this run")
     assert all(torch.equal(read.network[name], value) for name, value in written.network.items())
-    assert all(torch.equal(read.best[name], value) for name, value in written.best.items())
+    assert read.best is not None
+    assert all(torch.equal(read.best[name], value) for name, value in written.network.items())
     assert torch.equal(read.optimizer[0]["exp_avg"], written.optimizer[0]["exp_avg"])
     assert read.optimizer.keys() == {0, 11}
+
+
+def test_the_best_weights_may_be_those_of_the_last_epoch(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "c", replace(make(), best=None))
+    assert read_checkpoint(tmp_path / "c").best is None
 
 
 def test_what_is_not_a_checkpoint_is_refused(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ class Checkpoint:
 
     Attributes:
         network: weights after the last epoch.
-        best: weights of the best epoch so far.
+        best: weights of the best epoch so far; None where that is the last one.
         optimizer: for the number of every parameter, its tensors in the optimiser.
         epochs: one dictionary an epoch.
         best_epoch: its number, from 1; 0 for none.
@@ -29,7 +29,7 @@ class Checkpoint:
     """
 
     network: dict[str, Tensor]
-    best: dict[str, Tensor]
+    best: dict[str, Tensor] | None
     optimizer: dict[int, dict[str, Tensor]]
     epochs: list[dict[str, Any]]
     best_epoch: int
@@ -39,7 +39,7 @@ class Checkpoint:
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write to a temporary file beside `path`, then move it into place."""
     tensors = {f"network/{name}": value for name, value in checkpoint.network.items()}
-    tensors |= {f"best/{name}": value.clone() for name, value in checkpoint.best.items()}
+    tensors |= {f"best/{name}": value.clone() for name, value in (checkpoint.best or {}).items()}
     for number, state in checkpoint.optimizer.items():
         tensors |= {f"optimizer/{number}/{name}": value.detach().cpu() for name, value in state.items()}
     told = {"epochs": checkpoint.epochs, "best_epoch": checkpoint.best_epoch, "fingerprint": checkpoint.fingerprint}
@@ -60,7 +60,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             number, _, key = name.partition("/")
             optimizer.setdefault(int(number), {})[key] = value
         network, best = _below(tensors, "network/"), _below(tensors, "best/")
-        return Checkpoint(network, best, optimizer, told["epochs"], told["best_epoch"], told["fingerprint"])
+        return Checkpoint(network, best or None, optimizer, told["epochs"], told["best_epoch"], told["fingerprint"])
     except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         raise TrainingError(f"{path}: not a checkpoint that training can go on from: {error}") from None
 

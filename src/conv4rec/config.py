@@ -52,6 +52,8 @@ class DataConfig(Section):
     """Whether the first line of a text file names the columns. None: found in that line."""
     timestamp_unit: Literal["s", "ms", "us", "ns"] = "s"
     """Unit of time stamps that are numbers, counted since 1970."""
+    memory_mb: Positive = 8192
+    """Most memory for the ratings of a folder of Parquet files, MiB; larger ones are trained from disk, by shards."""
 
 
 class SplitConfig(Section):
@@ -107,6 +109,11 @@ class TrainConfig(Section):
     """Weight of the spectral norms of the tables in the loss: factors of the generalization bound (docs/theory.md)."""
     distance_penalty: Weight = 0.0
     """Weight of the distances from the initial weights in the loss, (2,1)-norms: these are the sum in the bound."""
+    softmax: Literal["auto", "exact", "sampled"] = "auto"
+    """exact: over all items, in blocks. sampled: over items drawn anew in every step, and only table rows that were met
+    move, which is for very large catalogues. auto: exact for up to 200,000 items, sampled for more."""
+    draws: Positive = 8192
+    """Items drawn in a step of the sampled softmax."""
     mask: Fraction = 0.2
     """Share of a user's interactions hidden from the consumption path and predicted from the rest."""
     rating_mask: Fraction = 0.3
@@ -183,13 +190,13 @@ class CompressConfig(Section):
     """How many times fewer bytes an index of the codes takes than the vectors, for every vector; atoms not counted."""
     second_weight: Weight = 0.125
     """Weight of the loss of codes with four times as many entries."""
-    epochs: Positive = 60
+    epochs: Positive = 20
     """Passes over the vectors."""
-    batch_size: Positive = 1024
+    batch_size: Positive = 256
     """Vectors in a batch."""
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
     """Step size of Adam in the first pass; it falls linearly to zero."""
-    candidates: Positive = 200
+    candidates: Positive = 100
     """Items that the index finds for each user, or item, to be ranked by the exact law."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the first atoms and of the order of the vectors."""

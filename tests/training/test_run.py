@@ -17,7 +17,7 @@ from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor
 from conv4rec.model.statistics import Statistics
 from conv4rec.training import Epoch, Silent, TrainingResult, choose_device, train
-from conv4rec.training.schedule import choose_batch_size, make_optimizer
+from conv4rec.training.schedule import choose_batch_size, choose_softmax, make_optimizer
 from conv4rec.vocabulary import InteractionTypes
 
 Weights = dict[str, torch.Tensor]
@@ -243,3 +243,41 @@ def test_bfloat16_products_learn_too(setting: Setting) -> None:
 def test_config_of_training_is_checked() -> None:
     with pytest.raises(ValueError, match="setting train.mask: Input should be less than 1"):
         make_config({"train": {"mask": 1.5}})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "n_items", "chosen"),
+    [("auto", 200_000, "exact"), ("auto", 200_001, "sampled"), ("sampled", 3, "sampled"), ("exact", 10**7, "exact")],
+)
+def test_the_softmax_is_chosen_by_the_number_of_items(wanted: str, n_items: int, chosen: str) -> None:
+    assert choose_softmax(wanted, n_items) == chosen
+
+
+def test_a_sampled_softmax_learns_the_checkerboard_too(setting: Setting) -> None:
+    """Not as sharply: rows move without momentum, and the normaliser is an estimate."""
+    exact, network = setting.run(setting.network()), setting.network()
+    start = setting.run(setting.network(), epochs=1, learning_rate=1e-9).epochs[0].validation["nll_consume"]
+    sampled = setting.run(network, softmax="sampled", draws=20)
+    best = (min(epoch.validation["nll_consume"] for epoch in result.epochs) for result in (exact, sampled))
+    by_exact, by_sampled = best
+    assert (exact.softmax, sampled.softmax) == ("exact", "sampled")
+    assert by_sampled < by_exact + 0.3 * (start - by_exact)
+    lean = {name for name, parameter in network.named_parameters() if parameter.grad.is_sparse}  # type: ignore[union-attr]
+    assert lean == {
+        f"{path}.{table}" for path in ("consumption", "rating") for table in ("encoder.table", "decoder")
+    } | {"rating.bias"}
+
+
+def test_a_sampled_run_goes_on_where_it_was_stopped(setting: Setting, tmp_path: Path) -> None:
+    class Stop(Silent):
+        def on_epoch(self, epoch: Epoch, *, is_best: bool) -> None:  # noqa: ARG002
+            if epoch.number == 2:
+                raise KeyboardInterrupt
+
+    changes = {"softmax": "sampled", "epochs": 4}
+    unbroken, resumed = setting.network(), setting.network()
+    setting.run(unbroken, **changes)
+    with pytest.raises(KeyboardInterrupt):
+        setting.run(setting.network(), checkpoint=tmp_path / "c", listener=Stop(), **changes)
+    setting.run(resumed, checkpoint=tmp_path / "c", resume=True, **changes)
+    assert same(unbroken.state_dict(), resumed.state_dict())

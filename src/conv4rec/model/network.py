@@ -210,6 +210,12 @@ class Network(nn.Module):
         self.consumption_experts: ConsumptionExperts | None = None
         self.rating_experts: RatingExperts | None = None
 
+    def lean(self, lean: bool) -> None:
+        """Whether gradients of the tables have only the rows that a batch meets."""
+        for module in self.modules():
+            if isinstance(module, Encoder):
+                module.lean = lean
+
     def make_room(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         """Experts for tensors of these names and shapes, all zero; a name that is not there raises KeyError."""
         if "consumption_experts.scalars" in shapes:
