@@ -1,7 +1,8 @@
 """What inverse learning is worth against false negatives and wrong labels: MovieLens 1M, four models, five seeds.
 
     python -m benchmarks.denoising --rows denoising.jsonl            # every fit a line; a killed run goes on
-    python -m benchmarks.denoising --rows denoising.jsonl --summarise    # writes benchmarks/results/denoising.json
+    python -m benchmarks.denoising --rows denoising.jsonl --summarise    # writes benchmarks/results/denoising.json,
+                                                                         # and shows the tables of docs/denoising.md
 
 Labels: a rating above 2 is positive. 60/20/20 at random, a split for every seed. Unlabelled pairs: uniform among the
 items that the user has no training label for, one for every labelled pair, drawn anew every epoch. Conditions: a share
@@ -29,7 +30,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from benchmarks.denoising_tables import CONDITIONS, LOSSES, MODELS, K, Row, chosen, summarise
+from benchmarks.denoising_tables import CONDITIONS, LOSSES, MODELS, K, Row, as_markdown, chosen, summarise
 from numpy.typing import NDArray
 
 from conv4rec import __version__, load_ratings
@@ -267,6 +268,8 @@ def main() -> None:
     about = {"command": "python -m benchmarks.denoising", "data": "ml-1m", "settings": FIXED | {"width": WIDTH}}
     arguments.out.write_text(json.dumps(about | told | {"machine": machine()}, indent=1) + "\n")
     print(f"{told['fits']} fits, whole seeds {told['seeds']}: {arguments.out}", file=sys.stderr)
+    if told["seeds"]:
+        print(as_markdown(told))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
+from conv4rec.denoising.watch import DECIDED
+
 Row = dict[str, Any]
 
 K = 20
@@ -63,12 +65,17 @@ def _cell(condition: str, model: str, loss: str, rows: list[Row]) -> Row:
         "penalty": rows[0]["penalty"],
         "weight": rows[0]["weight"],
         "best_epoch": [row["best_epoch"] for row in rows],
-        "collapsed": sum(row["collapsed_at"] is not None for row in rows),
+        "collapsed": sum(_is_collapsed(row) for row in rows),
         "cpu_seconds": round(float(np.mean([row["cpu_seconds"] for row in rows])), 1),
         "weights": rows[0]["weights"],
         "choices": rows[0]["choices"],
         **{name: interval([row["test"][name] for row in rows]) for name in _names(condition)},
     }
+
+
+def _is_collapsed(row: Row) -> bool:
+    """Whether the warning was given, or the weights of the kept epoch would give it."""
+    return row["collapsed_at"] is not None or row["weights"].get("q25", 0.0) > DECIDED
 
 
 def _names(condition: str) -> tuple[str, ...]:
@@ -104,3 +111,32 @@ def interval(values: list[float]) -> dict[str, Any]:
         return {"mean": round(mean, 5), "interval": None}
     half = float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
     return {"mean": round(mean, 5), "interval": [round(mean - half, 5), round(mean + half, 5)]}
+
+
+def as_markdown(told: Row) -> str:
+    """The tables of docs/denoising.md."""
+    lines = [f"Whole seeds: {len(told['seeds'])}.", ""]
+    for title, name, percent in (
+        ("AUC", "auc", 100),
+        (f"NDCG@{K}", f"ndcg@{K}", 100),
+        ("AUC, drawn", "auc_drawn", 100),
+    ):
+        lines += [f"| {title}, % | " + " | ".join(LOSSES) + " |", "|---|" + "---|" * len(LOSSES)]
+        for condition in CONDITIONS:
+            lines += [_line(told, condition, model, name, percent) for model in MODELS]
+        lines.append("")
+    lines += ["| planted: w+ | " + " | ".join(LOSSES) + " |", "|---|" + "---|" * len(LOSSES)]
+    for name in SEPARATION:
+        lines += [_line(told, "planted", model, name, 1, note=f", {name}") for model in MODELS]
+    return "\n".join(lines)
+
+
+def _line(told: Row, condition: str, model: str, name: str, factor: float, *, note: str = "") -> str:
+    cells = {row["loss"]: row for row in told["table"] if (row["condition"], row["model"]) == (condition, model)}
+    return f"| {condition}, {model}{note} | " + " | ".join(_value(cells[loss][name], factor) for loss in LOSSES) + " |"
+
+
+def _value(cell: Row, factor: float) -> str:
+    digits = 2 if factor > 1 else 3
+    half = "" if cell["interval"] is None else f" ± {factor * (cell['interval'][1] - cell['mean']):.{digits}f}"
+    return f"{factor * cell['mean']:.{digits}f}{half}"

@@ -18,13 +18,18 @@ def test_weights_are_told_by_mean_and_quantiles() -> None:
 @pytest.mark.parametrize(
     ("weights", "aucs", "told"),
     [
-        (np.full(500, 0.999), [0.8], "99 % of the unlabelled pairs have w+ above 0.999: all of them count as positive"),
+        (
+            np.repeat([0.0, 0.999], [100, 400]),
+            [0.8],
+            "three in four unlabelled pairs have w+ above 0.999: what is drawn counts as positive",
+        ),
         (np.full(500, 0.001), [0.8], "99 % of the unlabelled pairs have w+ below 0.001: all of them count as negative"),
         (np.full(500, 0.5), [0.8, 0.505], "the AUC of validation fell from 0.800 to 0.505, which is chance"),
         (np.full(500, 0.5), [0.505, 0.504], None),  # it has not learned yet
         (np.full(500, 0.5), [0.8, 0.7], None),
         (np.linspace(0, 1, 500), [], None),
         (np.repeat([0.0, 1.0], 250), [0.8], None),  # decided, both ways
+        (np.repeat([0.0, 1.0], [480, 20]), [0.8], None),  # and nearly all negative, as they are
         (np.zeros(0), [0.8], None),
     ],
 )

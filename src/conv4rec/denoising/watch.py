@@ -25,13 +25,16 @@ def summarise_weights(weights: NDArray[np.floating]) -> dict[str, float]:
 def find_collapse(weights: dict[str, float], aucs: Sequence[float], chance: float) -> str | None:
     """One sentence on what has collapsed, or None.
 
+    The bounds differ because most items drawn at random are no positives: that nearly all are taken as negative is
+    near the truth, that most are taken as positive is not.
+
     Args:
         weights: as `summarise_weights` gives them, of the epoch just ended.
         aucs: validation AUC of every epoch so far; empty: it is not watched.
         chance: the AUC up to which labels are not told apart. Only a fall to it counts, from above.
     """
-    if weights and weights["q01"] > DECIDED:
-        return f"99 % of the unlabelled pairs have w+ above {weights['q01']:.3f}: all of them count as positive"
+    if weights and weights["q25"] > DECIDED:
+        return f"three in four unlabelled pairs have w+ above {weights['q25']:.3f}: what is drawn counts as positive"
     if weights and weights["q99"] < 1 - DECIDED:
         return f"99 % of the unlabelled pairs have w+ below {weights['q99']:.3f}: all of them count as negative"
     if aucs and aucs[-1] <= chance < max(aucs):
