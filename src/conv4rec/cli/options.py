@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from conv4rec.config import Config
     from conv4rec.ids import Ids
     from conv4rec.recommender import Conv4Rec
+    from conv4rec.training import Trainer
 
 Source = Annotated[str, typer.Option("--data", help="A data set (see `conv4rec data list`), a path, or URL#TABLE.")]
 Sources = Annotated[
@@ -44,6 +45,12 @@ History = Annotated[
 Like = Annotated[float | None, typer.Option("--like", help="The lowest rating that counts as liked.")]
 K = Annotated[int, typer.Option("-k", help="Length of the list.")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to this .parquet, .csv or .jsonl file.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Processes on a Ray cluster; needs conv4rec[ray].")
+]
+Address = Annotated[
+    str | None, typer.Option("--address", help="Of a running Ray cluster, with --workers: auto, HOST:PORT or ray://...")
+]
 
 
 def given(words: list[str] | None) -> list[str]:
@@ -66,6 +73,22 @@ def limits(trials: int | None, seconds: float | None) -> "Limits | None":
     from conv4rec.compare.jobs import Limits
 
     return None if trials is None and seconds is None else Limits(trials=trials, seconds=seconds)
+
+
+def trainer(workers: int | None, address: str | None) -> "Trainer | None":
+    """What trains on several workers; None for this process."""
+    if workers is None:
+        refuse_address(address)
+        return None
+    from conv4rec.scale.training import RayTraining
+
+    return RayTraining(workers, address)
+
+
+def refuse_address(address: str | None) -> None:
+    """Raise QueryError for an address that nothing would be asked of."""
+    if address is not None:
+        raise QueryError(f"--address {address}: expected --workers beside it")
 
 
 def import_from_here() -> None:

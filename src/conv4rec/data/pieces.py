@@ -1,16 +1,15 @@
 """A folder of Parquet files that may be larger than memory, read and checked a piece at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from conv4rec.config import DataConfig
 from conv4rec.data.columns import assign_columns, unused_note
 from conv4rec.data.files import PARQUET
-from conv4rec.data.table import Notes, Role, Table
+from conv4rec.data.table import Notes, Role, Table, by_row
 from conv4rec.data.validate import typed
 from conv4rec.errors import DataError, DatasetNotFoundError
 
@@ -43,7 +42,7 @@ class ParquetFolder:
         """
         if not path.is_dir():
             raise DatasetNotFoundError(f"{path}: no such folder")
-        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in PARQUET and file.is_file())
+        found = sorted(_parquet(path))
         if not found:
             raise DataError(f"{path}: no Parquet file ({', '.join(PARQUET)}) in the folder")
         names = _names(found[0])
@@ -68,11 +67,30 @@ class ParquetFolder:
                 if table.frame.height:
                     yield typed(table, self.config)[0]
 
+    def table(self) -> Table:
+        """All rows, in memory."""
+        name = self.path.name
+        parts = [_read(pl.scan_parquet(file).select(**self._selection()), file) for file, _ in self.files]
+        for role in self.columns:
+            if len({part[role].dtype == pl.String for part in parts}) > 1:
+                raise DataError(f"{self.path}: {role} is text in one file and not in another: expected one kind")
+        frame = pl.concat(parts, how="vertical_relaxed")  # integers of one width and of another
+        return Table(frame.rechunk(), name, by_row(name), notes=self.notes)
+
     def _selection(self) -> dict[str, pl.Expr]:
         return {role: pl.col(column) for role, column in self.columns.items()}
 
 
-def _by_row_from(name: str, start: int) -> Any:
+def has_parquet(folder: Path) -> bool:
+    """Whether there are Parquet files below a folder."""
+    return next(_parquet(folder), None) is not None
+
+
+def _parquet(folder: Path) -> Iterator[Path]:
+    return (file for file in folder.rglob("*") if file.suffix.lower() in PARQUET and file.is_file())
+
+
+def _by_row_from(name: str, start: int) -> Callable[[int], str]:
     return lambda row: f"{name}, row {start + row}"
 
 

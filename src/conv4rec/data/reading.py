@@ -6,6 +6,7 @@ from conv4rec.config import DataConfig
 from conv4rec.data.files import JSON_LINES, PARQUET, TEXT, kind, open_file
 from conv4rec.data.frames import read_parquet
 from conv4rec.data.json_lines import read_json_lines
+from conv4rec.data.pieces import ParquetFolder, has_parquet
 from conv4rec.data.table import Table
 from conv4rec.data.text import read_text
 from conv4rec.errors import DataError
@@ -14,10 +15,14 @@ from conv4rec.errors import DataError
 def read_file(path: Path, config: DataConfig) -> Table:
     """Read a file by its suffix, `.gz` after it or not; with `config.separator`, text of any suffix.
 
+    A folder with Parquet files below it is read as one.
+
     Raises:
         DatasetNotFoundError: there is no such file.
         DataError: a format that is not known, or a file that is not what its suffix says.
     """
+    if path.is_dir() and has_parquet(path):
+        return ParquetFolder.open(path, config).table()
     contents = open_file(path)
     suffix = kind(path)
     if suffix in PARQUET:

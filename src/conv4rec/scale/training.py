@@ -15,6 +15,7 @@ from conv4rec.evaluation import Validation
 from conv4rec.model.network import Network
 from conv4rec.scale.cluster import cluster, cores_each
 from conv4rec.training import Epoch, Listener, Silent, TrainingResult, train
+from conv4rec.training.schedule import choose_softmax
 from conv4rec.training.source import Source
 from conv4rec.vocabulary import InteractionTypes
 
@@ -80,7 +81,7 @@ class RayTraining:
             with ThreadPoolExecutor(1) as beside, tempfile.TemporaryDirectory(dir=path.parent) as storage:
                 run = beside.submit(self._fit, ray, task, storage)
                 _follow(run, path, told, listener)
-            return _finish(network, path)
+            return _finish(network, path, config)
 
     def _on_device(self, config: TrainConfig, ray: Any) -> TrainConfig:
         """CUDA where it is asked for, or `auto`, and every worker can have a device of its own."""
@@ -148,9 +149,12 @@ def _follow(run: Future[None], path: Path, told: int, listener: Listener) -> Non
             return run.result()
 
 
-def _finish(network: Network, path: Path) -> TrainingResult:
+def _finish(network: Network, path: Path, config: TrainConfig) -> TrainingResult:
+    """What one process would have left: the best weights in the network, and the course of the run."""
     saved = read_checkpoint(path)
-    network.load_state_dict(saved.best)
+    network.load_state_dict(saved.network if saved.best is None else saved.best)
     network.eval()
     epochs = tuple(Epoch(**epoch) for epoch in saved.epochs)
-    return TrainingResult(epochs, saved.best_epoch, sum(epoch.seconds for epoch in epochs))
+    seconds = sum(epoch.seconds for epoch in epochs)
+    softmax = choose_softmax(config.softmax, len(network.consumption.bias))
+    return TrainingResult(epochs, saved.best_epoch, seconds, softmax)
