@@ -12,18 +12,19 @@ ifeq ($(origin CONV4REC_DATA),undefined)
   endif
 endif
 
-GET_BROWSER := { test "$$(id -u)" = 0 && command -v apt-get > /dev/null && apt-get -qq update > /dev/null 2>&1 && apt-get -qq install -y --no-install-recommends chromium chromium-driver > /dev/null 2>&1; }
+ROOT_APT := test "$$(id -u)" = 0 && command -v apt-get > /dev/null && apt-get -qq update > /dev/null 2>&1 && apt-get -qq install -y --no-install-recommends
 
-.PHONY: demo test browser check bench clean
+.PHONY: demo test programs check bench clean
 
 demo: $(READY)
 	$(BIN)/conv4rec demo
 
-test: $(READY) browser
+test: $(READY) programs
 	$(BIN)/pytest
 
-browser: # for the tests of the page; they are skipped where it cannot be had
-	@command -v chromium > /dev/null && command -v chromedriver > /dev/null || $(GET_BROWSER) || echo "no chromium: tests of the page will be skipped"
+programs: # for the tests of the page and of a store in PostgreSQL; they are skipped where these cannot be had
+	@command -v chromium > /dev/null && command -v chromedriver > /dev/null || { $(ROOT_APT) chromium chromium-driver > /dev/null 2>&1; } || echo "no chromium: tests of the page will be skipped"
+	@command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || { $(ROOT_APT) postgresql > /dev/null 2>&1; } || echo "no PostgreSQL: its tests will be skipped"
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -27,6 +27,8 @@ from conv4rec import Conv4Rec, load_parts, load_ratings
 from conv4rec.config import Config, override
 from conv4rec.data.interactions import Interactions
 from conv4rec.data.ratings import Ratings
+from conv4rec.data.split import split
+from conv4rec.evaluation import Validation
 from conv4rec.filters import item_tags
 from conv4rec.queries import Query, QueryEngine
 from conv4rec.verbs.explain import explain
@@ -146,7 +148,9 @@ def familiarity(ratings: Ratings) -> dict[str, Any]:
     rng, users = np.random.default_rng(0), ratings.frame["user_id"].unique().sort()
     out = users.gather(rng.permutation(len(users))[:OTHERS])
     left_out = pl.col("user_id").is_in(out.implode())
-    model = Conv4Rec().fit(replace(ratings, frame=ratings.frame.filter(~left_out)))
+    table, config = replace(ratings, frame=ratings.frame.filter(~left_out)), Config()
+    parts = split(table, config.split.model_copy(update={"recipe": "random", "test": 0.0}))
+    model = Conv4Rec(config).fit_split(parts, table)
     items = model.vocabulary.items.values
     theirs = ratings.frame.filter(left_out & pl.col("item_id").is_in(items.implode()))
     new = [part.select("item_id", "rating") for _, part in theirs.group_by("user_id", maintain_order=True)]
@@ -162,7 +166,20 @@ def familiarity(ratings: Ratings) -> dict[str, Any]:
         "all items thrown together": [_thrown(items, part, part.height, rng) for part in new],
         "five items of theirs": [part.sample(5, seed=0) for part in new],
     }
-    return {name: _verdicts(model, histories) for name, histories in kinds.items()}
+    limits = held_out_limits(model, Validation.of(parts.validation, model.vocabulary))
+    shares = {name: _verdicts(model, histories, limits) for name, histories in kinds.items()}
+    return shares | {"limits_of_held_out_items": limits}
+
+
+def held_out_limits(model: Conv4Rec, held_out: Validation, least: int = 5) -> dict[str, float]:
+    """Percentiles of the mean lift over users of what they took and training never saw, `least` items or more each."""
+    counts = np.bincount(np.concatenate([held_out.history.items, held_out.targets.items])) + 1.0
+    log_popularity, means = np.log(counts / counts.sum()), []
+    for user in np.flatnonzero(held_out.targets.counts >= least):
+        items = held_out.targets.select([user]).items
+        law = model.predictor.predict(held_out.history.select([user])).log_p_consume[0]
+        means.append(float((law[items] - log_popularity[items]).mean()))
+    return {f"percentile {percent}": float(np.percentile(means, percent)) for percent in (1, 5)}
 
 
 def _thrown(items: pl.Series, part: pl.DataFrame, n: int, rng: np.random.Generator) -> pl.DataFrame:
@@ -171,10 +188,12 @@ def _thrown(items: pl.Series, part: pl.DataFrame, n: int, rng: np.random.Generat
     return pl.DataFrame({"item_id": chosen, "rating": rng.integers(1, 6, n).astype(np.float64)})
 
 
-def _verdicts(model: Conv4Rec, histories: list[pl.DataFrame]) -> dict[str, float]:
+def _verdicts(model: Conv4Rec, histories: list[pl.DataFrame], limits: dict[str, float]) -> dict[str, float]:
     found = [model.profile_for(history).familiarity for history in histories]
     shares = {name: float(np.mean([one.verdict == name for one in found])) for name in ("usual", "thin", "odd")}
-    return shares | {"lift": float(np.mean([one.lift for one in found]))}
+    lifts = np.array([one.lift for one in found])
+    below = {f"below {name} of held-out items": float((lifts < limit).mean()) for name, limit in limits.items()}
+    return shares | below | {"lift": float(lifts.mean())}
 
 
 def similar(model: Conv4Rec) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Pictures of the page for the documents: `python -m tests.service.pictures MODEL RUN FOLDER`."""
+"""Pictures of the page for the documents: `python -m tests.service.pictures MODELS RUN FOLDER`."""
 
 import sys
 import tempfile
@@ -14,18 +14,18 @@ SIZES = {"page-light": (1280, 1560, False), "page-dark": (1280, 1560, True), "pa
 WITH_REASONS = "page-light"
 
 
-def main(model: Path, run: Path, folder: Path) -> None:
+def main(models: Path, run: Path, folder: Path) -> None:
     """Take all of them, of a user some of whose ratings were changed."""
     with tempfile.TemporaryDirectory() as place:
         store = f"sqlite:///{place}/store.db"
-        with served(make_settings(models=(model,), records=run, store=store, device="cpu")) as client:
+        with served(make_settings(models=(models,), records=run, store=store, device="cpu")) as client:
             for name, (width, height, dark) in SIZES.items():
                 with browser(width=width, height=height, dark=dark) as page:
                     take(page, f"{client.base_url}/page/?user={USER}", folder / name, dark=dark)
 
 
 def take(page: Browser, address: str, path: Path, *, dark: bool) -> None:
-    """The beginning of the page, in dark the parts below; of one the reasons for a treasure, too."""
+    """The beginning of the page, in dark the parts below; of one the reasons for a treasure and the models, too."""
     page.driver.get(address)
     page.one("#profile .card")
     for row in page.all("#history-rows li")[:3]:
@@ -40,6 +40,10 @@ def take(page: Browser, address: str, path: Path, *, dark: bool) -> None:
         page.one("#why .pair.reason")
         time.sleep(0.3)
         page.driver.save_screenshot(str(path.with_name(f"{path.name}-why.png")))
+        page.driver.switch_to.active_element.send_keys("\ue00c")
+        page.run("scrollTo(0, document.getElementById('models').offsetTop - 60)")
+        time.sleep(0.3)
+        page.driver.save_screenshot(str(path.with_name("page-models.png")))
 
 
 if __name__ == "__main__":
