@@ -168,11 +168,9 @@ def test_a_warm_up_leaves_an_epoch(setting: Setting) -> None:
         setting.run(setting.network(), denoise="ig", denoise_warmup=4)
 
 
-def test_gradients_of_whole_tables_are_needed(setting: Setting) -> None:
-    network = setting.network()
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    with pytest.raises(TrainingError, match="train.denoise = idl: needs gradients of whole tables, which are off here"):
-        UnlabelledTerm(network.consumption, optimizer, TrainConfig(denoise="idl"), World(), n_epochs=9)
+def test_the_sampled_softmax_has_no_gradients_of_whole_tables(setting: Setting) -> None:
+    with pytest.raises(TrainingError, match="train.denoise = idl: needs train.softmax = exact; sampled, as now, moves"):
+        setting.run(setting.network(), denoise="idl", softmax="sampled")
 
 
 def test_it_is_a_setting_of_training_like_any_other() -> None:
