@@ -169,7 +169,7 @@ def test_a_warm_up_leaves_an_epoch(setting: Setting) -> None:
 
 
 def test_the_sampled_softmax_has_no_gradients_of_whole_tables(setting: Setting) -> None:
-    with pytest.raises(TrainingError, match="train.denoise = idl: needs train.softmax = exact; sampled, as now, moves"):
+    with pytest.raises(TrainingError, match="train.denoise = idl: needs train.softmax = exact; sampled moves"):
         setting.run(setting.network(), denoise="idl", softmax="sampled")
 
 

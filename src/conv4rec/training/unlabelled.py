@@ -48,7 +48,7 @@ class UnlabelledTerm:
             )
         if config.denoise != "none" and not isinstance(optimizer, torch.optim.Adam):
             raise TrainingError(
-                f"train.denoise = {config.denoise}: needs train.softmax = exact; sampled, as now, moves only the rows met"
+                f"train.denoise = {config.denoise}: needs train.softmax = exact; sampled moves only the rows met"
             )
         self.path, self.optimizer, self.config, self.world = path, optimizer, config, world
         self.active, self.warned = False, False
