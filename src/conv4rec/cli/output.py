@@ -97,6 +97,12 @@ def give_frame(frame: "pl.DataFrame", *, name: str, as_json: bool, out: Path | N
         print_table(frame)
 
 
+def tell_rows(rows: int, *, as_json: bool, out: Path, model: Path) -> None:
+    """How many rows were written, where as JSON."""
+    if as_json:
+        print_json({"model": str(model), "rows": rows, "out": str(out)})
+
+
 @contextmanager
 def download_bar() -> "Iterator[Progress]":
     """A progress bar on standard error, seen only while something is downloaded."""

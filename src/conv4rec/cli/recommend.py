@@ -1,14 +1,17 @@
 """`conv4rec recommend`: the best items of known users, or of somebody with a history."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from conv4rec.cli import options
-from conv4rec.cli.output import check_suffix, give_frame
+from conv4rec.cli.output import check_suffix, give_frame, tell_rows
 from conv4rec.errors import QueryError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from conv4rec.ids import Ids
     from conv4rec.queries import Choices
 
@@ -22,6 +25,10 @@ def recommend(
     model: options.Model,
     user: Annotated[list[str] | None, typer.Option("--user", "-u", help="A known user; may be repeated.")] = None,
     all_users: Annotated[bool, typer.Option("--all-users", help="Every known user.")] = False,
+    users_in: Annotated[
+        Path | None,
+        typer.Option("--users", help="The known users in the column user_id of Parquet, a file or a folder."),
+    ] = None,
     history: options.History = None,
     k: options.K = 10,
     rank_by: Annotated[str, typer.Option(help=RANK_BY)] = "consume",
@@ -38,14 +45,23 @@ def recommend(
     include_seen: Annotated[bool, typer.Option("--include-seen", help="Items of the history may appear.")] = False,
     like: options.Like = None,
     out: options.Out = None,
+    workers: options.Workers = None,
+    address: options.Address = None,
     as_json: options.Json = False,
 ) -> None:
-    """Recommend items to known users (--user, --all-users) or from a history (--history)."""
-    from conv4rec.recommender import Conv4Rec
+    """Recommend items to known users (--user, --users, --all-users) or from a history (--history).
 
-    if sum(map(bool, (user, all_users, history))) != 1:
-        raise QueryError("recommend: expected one of --user, --all-users and --history")
+    With --workers, known users are scored in several processes, on this machine or a Ray cluster; --out is then a
+    folder of Parquet files.
+    """
+    from conv4rec.ids import as_series
+    from conv4rec.recommender import Conv4Rec
+    from conv4rec.scale.recommend import RayScoring, read_users
+
+    if sum(map(bool, (user, users_in, all_users, history))) != 1:
+        raise QueryError("recommend: expected one of --user, --users, --all-users and --history")
     check_suffix(out)
+    _check_workers(workers, address, out, history)
     fitted = Conv4Rec.load(model)
     items, users = fitted.vocabulary.items, fitted.vocabulary.users
     choices: Choices = {
@@ -61,10 +77,27 @@ def recommend(
     }
     if history:
         table = fitted.recommend_for(options.parse_history(history, fitted), k, **choices)
+    elif workers is not None and out is not None:
+        fitted.recommend(users.values[:1], k, **choices)  # refuses here what every worker would refuse
+        asked = as_series(_asked(user, users), "user") if users_in is None else users_in
+        rows = RayScoring(workers, address)(model, asked, out, k, choices)
+        tell_rows(rows, as_json=as_json, out=out, model=model)
+        return
     else:
-        asked = users.values if all_users else options.parse_ids(options.given(user), users)
-        table = fitted.recommend(asked, k, **choices)
+        table = fitted.recommend(_asked(user, users) if users_in is None else read_users(users_in), k, **choices)
     give_frame(table, name="recommendations", as_json=as_json, out=out, model=model)
+
+
+def _check_workers(workers: int | None, address: str | None, out: Path | None, history: list[str] | None) -> None:
+    if workers is None:
+        options.refuse_address(address)
+    elif history or out is None or out.suffix != ".parquet":
+        raise QueryError("--workers scores known users: expected --out NAME.parquet and no --history")
+
+
+def _asked(user: list[str] | None, users: "Ids") -> "list[int | str] | pl.Series":
+    """The users named, or all."""
+    return users.values if user is None else options.parse_ids(user, users)
 
 
 def _ids(texts: list[str] | None, ids: "Ids") -> list[int | str] | None:

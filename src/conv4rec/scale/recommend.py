@@ -1,0 +1,104 @@
+"""Lists for many users on several workers: Parquet in, Parquet out, by Ray Data."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from conv4rec.errors import DataError, SaveError
+from conv4rec.recommender import Conv4Rec
+from conv4rec.scale.cluster import cluster, cores_each
+
+BATCH = 1024
+"""Users that a worker is given at a time; how many of them it scores at once is `evaluate.memory_mb`."""
+
+
+@dataclass(frozen=True)
+class RayScoring:
+    """Scores users in `workers` processes, each of which loads the model once.
+
+    Attributes:
+        workers: how many processes.
+        address: of a running cluster, whose machines must see all paths; None starts Ray on this machine.
+    """
+
+    workers: int
+    address: str | None = None
+
+    def __call__(self, model: Path, users: Path | pl.Series, out: Path, k: int, choices: Mapping[str, Any]) -> int:
+        """Write the rows of `Conv4Rec.recommend(users, k, **choices)` to Parquet files in a new folder; their number.
+
+        Args:
+            model: a model file with histories.
+            users: a Parquet file, or a folder of them, with `user_id`; or the ids themselves.
+            out: the folder; the users are in the order given, in files named in that order.
+            k: length of a list.
+            choices: as for `Conv4Rec.recommend`.
+
+        Raises:
+            SaveError: `out` is there already.
+            DataError: `users` is no Parquet with a column user_id.
+            MissingExtraError: Ray is not installed.
+        """
+        if out.exists():
+            raise SaveError(f"{out}: is there already; several workers write a new folder")
+        with cluster(self.workers, self.address) as ray:
+            from ray.data import ActorPoolStrategy, DataContext
+
+            DataContext.get_current().execution_options.preserve_order = True
+            DataContext.get_current().enable_progress_bars = False
+            asked = self._asked(users)
+            rows = asked.map_batches(
+                _Scorer,
+                fn_constructor_args=(model.absolute(), k, dict(choices)),
+                batch_format="pyarrow",
+                batch_size=BATCH,
+                compute=ActorPoolStrategy(size=self.workers),
+                num_cpus=cores_each(ray, self.workers),
+            )
+            try:
+                rows.write_parquet(str(out.absolute()))
+            except BaseException:
+                shutil.rmtree(out, ignore_errors=True)
+                raise
+        return int(pl.scan_parquet(out / "*.parquet").select(pl.len()).collect().item())
+
+    def _asked(self, users: Path | pl.Series) -> Any:
+        from ray.data import from_arrow, read_parquet
+
+        if isinstance(users, pl.Series):
+            blocks = max(self.workers, -(-len(users) // BATCH))
+            table = users.rename("user_id").to_frame().to_arrow(compat_level=pl.CompatLevel.oldest())
+            return from_arrow(table, override_num_blocks=min(blocks, max(1, len(users))))
+        _scan(users)
+        return read_parquet(str(users.absolute()), columns=["user_id"])
+
+
+def read_users(path: Path) -> pl.Series:
+    """The column user_id of a Parquet file, or of all files of a folder; DataError for anything else."""
+    return _scan(path).select("user_id").collect()["user_id"]
+
+
+def _scan(path: Path) -> pl.LazyFrame:
+    try:
+        frame = pl.scan_parquet(path)
+        names = frame.collect_schema().names()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{path}: expected Parquet with a column user_id: {str(error).splitlines()[0]}") from None
+    if "user_id" not in names:
+        raise DataError(f"{path}: no column user_id; found {', '.join(names)}")
+    return frame
+
+
+class _Scorer:
+    """A worker: the model, and what it is asked."""
+
+    def __init__(self, model: Path, k: int, choices: dict[str, Any]) -> None:
+        self.model, self.k, self.choices = Conv4Rec.load(model), k, choices
+
+    def __call__(self, batch: Any) -> Any:
+        users = pl.Series(batch.column("user_id"))
+        return self.model.recommend(users, self.k, **self.choices).to_arrow(compat_level=pl.CompatLevel.oldest())
