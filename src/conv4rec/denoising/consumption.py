@@ -22,12 +22,17 @@ class ConsumptionLogit(nn.Module):
     """
 
     by_user = True
+    indptr: Tensor
+    items: Tensor
+    channels: Tensor
 
     def __init__(self, path: ConsumptionPath, histories: Interactions) -> None:
         super().__init__()
         self.path = path
         self.offset = nn.Parameter(torch.tensor(math.log(histories.n_items)))
-        self.histories = Resident.of(histories, path.decoder.device)
+        for name in ("indptr", "items", "channels"):  # buffers, to go where the model goes
+            held = torch.tensor(getattr(histories, name), device=path.decoder.device)
+            self.register_buffer(name, held, persistent=False)
 
     @classmethod
     def of(cls, pairs: Pairs, config: ModelConfig) -> "ConsumptionLogit":
@@ -38,7 +43,7 @@ class ConsumptionLogit(nn.Module):
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """(N,) logits of N pairs. Time goes with the different users: pairs of a user are best asked together."""
         asked, rows = torch.unique(users, return_inverse=True)  # (U,), (N,)
-        history = self.histories.batch(asked)
+        history = Resident(self.indptr, self.items, self.channels, "").batch(asked)
         n_items = len(self.path.bias)
         left_out = torch.isin(history.rows * n_items + history.items, rows * n_items + items)
         z = nn.functional.dropout(self.path.encode(history.keep(~left_out)), self.path.dropout, self.training)  # (U, D)
