@@ -32,7 +32,7 @@ def write_report(run: Path, out: Path | None = None) -> Written:
         DataError: the folder holds no records, or a file that is none.
         SaveError: the files cannot be written.
     """
-    _check_extra()
+    check_extra()
     from conv4rec.report.drawing import png
     from conv4rec.report.groups import groups_of, unique
     from conv4rec.report.looks import looks_of
@@ -59,7 +59,7 @@ def _write(path: Path, content: bytes) -> None:
     write_atomically(path, lambda part: part.write_bytes(content))
 
 
-def _check_extra() -> None:
+def check_extra() -> None:
     try:
         import altair  # noqa: F401
         import vl_convert  # noqa: F401

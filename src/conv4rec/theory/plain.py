@@ -50,7 +50,7 @@ class PlainNetwork(nn.Module):
         h = x @ self.A  # (B, I, C)
         norm = x.sum((1, 2)).clamp(min=1.0).sqrt()[:, None]  # (B, 1)
         z = torch.tanh(h.flatten(1) @ self.E.flatten(0, 1) / norm + self.b)  # (B, D)
-        o = (z @ self.D.flatten(0, 1).T).unflatten(1, self.D.shape[:2])  # (B, I, C)
+        o = (z @ self.D.flatten(0, 1).T).view(-1, *self.D.shape[:2])  # (B, I, C)
         logits = o @ self.B + self.c  # (B, I, L)
         return torch.log_softmax(logits.flatten(1), dim=1).view_as(logits)
 
@@ -95,7 +95,7 @@ def fit_plain(task: Task, settings: PlainSettings) -> Plain:
 
 
 def _pass_over_users(network: PlainNetwork, x: Tensor, optimizer: torch.optim.Adam, settings: PlainSettings) -> None:
-    for users in torch.randperm(len(x)).split(settings.batch_size):
+    for users in torch.split(torch.randperm(len(x)), settings.batch_size):
         hidden = torch.binomial(x[users], torch.full_like(x[users], settings.mask))
         loss = weighted_loss(network(x[users] - hidden), hidden, settings.weight) / hidden.sum().clamp(min=1.0)
         optimizer.zero_grad()

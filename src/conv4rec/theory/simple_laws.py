@@ -116,7 +116,7 @@ def fit_pair(task: Task) -> Pair:
 
     Raises MissingExtraError where the package of the factorisation, Cornac, is not installed.
     """
-    return Pair(*(fit_likeliest(peer, tried, task) for peer, tried in ((EASE, EASE_PENALTIES), (MF, MF_SETTINGS))))
+    return Pair(fit_likeliest(EASE, EASE_PENALTIES, task), fit_likeliest(MF, MF_SETTINGS, task))
 
 
 def fit_likeliest(peer: Peer, tried: Sequence[Params], task: Task) -> Fitted:
@@ -139,4 +139,4 @@ def _cost(fitted: Fitted, peer: Peer, task: Task) -> float:
 def _shares(counts: Array) -> Array:
     """Over the last axis; uniform where there is nothing."""
     total = counts.sum(axis=-1, keepdims=True)
-    return np.where(total > 0, counts / np.maximum(total, 1.0), 1.0 / counts.shape[-1])
+    return np.asarray(np.where(total > 0, counts / np.maximum(total, 1.0), 1.0 / counts.shape[-1]))
