@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 from pydantic import ValidationError
+from scipy import stats
 
 from conv4rec.data.interactions import Interactions
 from conv4rec.data.simulator import EVENTS, Simulation, SimulatorConfig, simulate, type_relation
@@ -49,6 +50,53 @@ def test_events_drawn_with_replacement_follow_the_law(types: str) -> None:
         named = np.stack([purchases, counts[:, :, 5], counts[:, :, 6]], axis=2) / counts.sum(axis=2, keepdims=True)
         truth = np.stack([law[:, :, :5].sum(axis=2), law[:, :, 5], law[:, :, 6]], axis=2)
         assert np.abs(named - truth).mean() < 0.01
+
+
+LAWS = [{}, {"tastes": "neighbourhood"}, {"types": "events", "unrated": 0.0}, {"types": "related"}]
+
+
+def chi_square(counts: np.ndarray, law: np.ndarray) -> float:
+    """p-value of Pearson's test that counts (U, n) are of laws (U, n); a user's cells that expect few are one cell."""
+    statistic, freedom = 0.0, 0
+    for seen, p in zip(counts, law, strict=True):
+        few = seen.sum() * p < 10
+        groups = np.where(few, few.argmax(), np.arange(len(p)))
+        met, wanted = (np.bincount(groups, weights=w, minlength=len(p)) for w in (seen, seen.sum() * p))
+        kept = wanted > 0
+        statistic += float(((met - wanted)[kept] ** 2 / wanted[kept]).sum())
+        freedom += int(kept.sum()) - 1
+    return float(stats.chi2.sf(statistic, freedom))
+
+
+def law_of(simulation: Simulation) -> np.ndarray:
+    """(U, I, L)."""
+    return np.exp(simulation.log_p_consume[:, :, None] + simulation.log_p_type)
+
+
+@pytest.mark.parametrize("kind", LAWS)
+def test_marginals_of_large_samples_match_the_law(kind: dict[str, object]) -> None:
+    """The joint law of every user, that of the items, and that of the types over all users; none is refused."""
+    size = {"n_users": 6, "n_items": 8, "rank": 3, "n_interactions": 20_000, "replace": True, "seed": 3}
+    simulation = simulate(SimulatorConfig.model_validate(size | kind))
+    law = law_of(simulation)
+    counts = tally(simulation)[:, :, : law.shape[2]]
+    assert counts.sum() == len(simulation.ratings)
+    assert chi_square(counts.reshape(6, -1), law.reshape(6, -1)) > 0.01
+    assert chi_square(counts.sum(axis=2), law.sum(axis=2)) > 0.01
+    shares = counts.sum(axis=(1, 2)) / counts.sum()
+    of_types = np.einsum("u,uil->l", shares, law)
+    assert chi_square(counts.sum(axis=(0, 1))[None], of_types[None]) > 0.01
+
+
+@pytest.mark.parametrize("kind", LAWS)
+def test_marginals_of_a_slightly_other_law_do_not_match(kind: dict[str, object]) -> None:
+    """The test above has power: a law off by a tenth is refused."""
+    size = {"n_users": 6, "n_items": 8, "rank": 3, "n_interactions": 20_000, "replace": True, "seed": 3}
+    simulation = simulate(SimulatorConfig.model_validate(size | kind))
+    other = law_of(simulation) * np.where(np.arange(8) % 2, 1.1, 1.0)[:, None]
+    other /= other.sum(axis=(1, 2), keepdims=True)
+    counts = tally(simulation)[:, :, : other.shape[2]]
+    assert chi_square(counts.sum(axis=2), other.sum(axis=2)) < 1e-6
 
 
 def test_first_events_follow_the_law_without_replacement_too() -> None:

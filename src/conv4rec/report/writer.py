@@ -60,6 +60,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def check_extra() -> None:
+    """Raise MissingExtraError where what draws is not installed."""
     try:
         import altair  # noqa: F401
         import vl_convert  # noqa: F401
