@@ -183,18 +183,18 @@ class CompressConfig(Section):
     """How vectors become sparse codes, and how a compressed model finds items: METHOD.md section 5."""
 
     width: Annotated[int, Field(ge=2, le=65_536)] | None = None
-    """S, the number of atoms: directions that codes are made of. None: a quarter of the vectors, at most 4096."""
+    """S, the number of atoms: directions that codes are made of. None: half as many as vectors, at most 4096."""
     k: Positive | None = None
     """Entries of a code. None: as many as `ratio` leaves room for."""
     ratio: Annotated[float, Field(gt=1.0)] = 12.0
     """How many times fewer bytes an index of the codes takes than the vectors, for every vector; atoms not counted."""
     second_weight: Weight = 0.125
     """Weight of the loss of codes with four times as many entries."""
-    epochs: Positive = 20
-    """Passes over the vectors."""
-    batch_size: Positive = 256
+    epochs: Positive = 15
+    """Passes over the vectors. More of them bring decoded vectors nearer, and the codes of neighbours further apart."""
+    batch_size: Positive = 512
     """Vectors in a batch."""
-    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
+    learning_rate: Annotated[float, Field(gt=0.0)] = 5e-4
     """Step size of Adam in the first pass; it falls linearly to zero."""
     candidates: Positive = 100
     """Items that the index finds for each user, or item, to be ranked by the exact law."""

@@ -342,6 +342,11 @@ class Conv4Rec:
         return self._fitted.predictor(self.config.compress.candidates)
 
     @property
+    def exact_predictor(self) -> NetworkPredictor:
+        """The same without indexes; for a model that is not compressed the very same."""
+        return NetworkPredictor(self._fitted.network, self.vocabulary.types)
+
+    @property
     def compressed(self) -> Compressed | None:
         """The indexes of a model that `compress` gave; None for others."""
         return self._fitted.compressed

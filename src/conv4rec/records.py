@@ -92,6 +92,21 @@ class RecallBeta(Part):
     value: float
 
 
+class CompressionPoint(Part):
+    """What a compressed model keeps of itself in so many bytes."""
+
+    bytes_per_item: float
+    """Of the vectors that are searched for `recommend`, with their biases, or of the index of their codes."""
+    recall_reconstructed: float
+    """Share of the 100 nearest items of an item that are among the 100 nearest by the cosine of decoded embeddings."""
+    recall_sparse: float
+    """The same by the cosine of codes."""
+    ndcg: float
+    """ndcg@20 on the test part, candidates ranked by the exact law."""
+    ndcg_decoded: float
+    """The same, ranked by the decoded vectors alone."""
+
+
 class Curves(Part):
     """What pictures are drawn from; empty where it is not defined or was not measured."""
 
@@ -100,6 +115,7 @@ class Curves(Part):
     reliability_consume: tuple[ReliabilityBin, ...] = ()
     ratings: tuple[RatingShare, ...] = ()
     recall_beta: tuple[RecallBeta, ...] = ()
+    compression: tuple[CompressionPoint, ...] = ()
 
 
 class Slice(Part):

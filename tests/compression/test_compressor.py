@@ -125,7 +125,7 @@ def test_the_same_seed_gives_the_same_codes(vectors: Vectors) -> None:
 
 def test_width_and_k_follow_from_the_data(vectors: Vectors) -> None:
     compressor = Compressor(ratio=2, epochs=1).fit(vectors)
-    assert (compressor.width, compressor.config.k) == (150, 10)
+    assert (compressor.width, compressor.config.k) == (300, 10)
     index = SparseIndex(compressor.atoms)
     index.add(compressor.encode(vectors))
     per_code = index.n_bytes - 4 * (compressor.width + 1) - len(vectors)

@@ -10,6 +10,7 @@ from conv4rec._version import __version__
 from conv4rec.cli import (
     bounds,
     compare,
+    compress,
     config,
     data,
     demo,
@@ -47,6 +48,7 @@ app.command("explain")(explain.explain)
 app.command("profile")(profile.profile)
 app.command("similar")(similar.similar)
 app.command("types")(types.types)
+app.command("compress")(compress.compress)
 app.command("bounds")(bounds.bounds)
 app.add_typer(data.app, name="data")
 app.command("ictr")(ictr.ictr)

@@ -34,7 +34,7 @@ class CompressedPredictor:
     Attributes:
         exact: the network.
         index: codes of the vectors of its items, for `inner`, with their biases as offsets.
-        n_candidates: how many items are ranked exactly.
+        n_candidates: how many items are ranked exactly; 0: the law is that of the decoded vectors.
     """
 
     exact: NetworkPredictor
@@ -58,15 +58,19 @@ class CompressedPredictor:
         z = path.encode(batch)  # (B, D)
         decoded = torch.from_numpy(self.index.scores(z.float().cpu().numpy(), by="inner")).to(z)  # (B, I)
         logits = decoded + path.repeat * _seen(decoded, batch)
-        weight = 1.0
         if experts is not None:
             logits = experts(law.log_p_consume(logits.float()), batch)
-            weight = float(experts.scalars[2].exp())  # of the network, in the product
-        items = torch.from_numpy(top_k(logits.float().cpu().numpy(), self.n_candidates)).long().to(z.device)  # (B, C)
-        gain = self._exact(z, items) - decoded.gather(1, items)
-        logits = logits.scatter_add(1, items, weight * gain)
+        if self.n_candidates:
+            logits = self._ranked(logits, decoded, z)
         log_p_consume: Floats = law.log_p_consume(logits.float()).cpu().numpy()
         return Predictions(self.types, log_p_consume, self.exact.type_law(batch))
+
+    def _ranked(self, logits: Tensor, decoded: Tensor, z: Tensor) -> Tensor:
+        """(B, I) logits of the law, exact where they are largest; `decoded` is the part of them that is not."""
+        items = torch.from_numpy(top_k(logits.float().cpu().numpy(), self.n_candidates)).long().to(z.device)  # (B, C)
+        experts = self.network.consumption_experts
+        weight = 1.0 if experts is None else float(experts.scalars[2].exp())  # of the network, in the product
+        return logits.scatter_add(1, items, weight * (self._exact(z, items) - decoded.gather(1, items)))
 
     def _exact(self, z: Tensor, items: Tensor) -> Tensor:
         """(B, C) logits of the candidates from the vectors themselves."""

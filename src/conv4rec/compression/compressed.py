@@ -58,11 +58,24 @@ class Compressed:
         named = (("decoder", self.decoder), ("embeddings", self.embeddings))
         return {f"{name}/{key}": value for name, index in named for key, value in index_tensors(index).items()}
 
-    def nearest(self, item: int, trust: Floats, n: int) -> Indices:
-        """(n,) indices, ascending, of the items of highest reconstructed cosine with an item, times (I,) trust."""
-        code = self.embeddings.codes(np.array([item]))
-        scores = self.embeddings.scores(code, by="reconstructed") * trust
-        return np.sort(top_k(scores, n)[0])
+
+@dataclass(frozen=True)
+class NearestItems:
+    """Finds the items of highest reconstructed cosine with an item.
+
+    Attributes:
+        index: codes of the embeddings of the items.
+        n_candidates: how many are found, where no more are asked for.
+    """
+
+    index: SparseIndex
+    n_candidates: int
+
+    def __call__(self, item: int, trust: Floats, k: int) -> Indices:
+        """Indices, ascending, of at least k other items (all, where there are no more), by cosine times (I,) trust."""
+        code = self.index.codes(np.array([item]))
+        scores = self.index.scores(code, by="reconstructed") * trust
+        return np.sort(top_k(scores, max(k + 1, self.n_candidates))[0])
 
 
 def _decoder_index(vectors: Floats, bias: Floats, config: CompressConfig, listener: PassListener | None) -> SparseIndex:

@@ -23,7 +23,7 @@ BYTES_AN_ENTRY, BYTES_A_CODE = 4, 8
 """Of an index: two bytes for the number of the code and two for the value; norms for both modes."""
 PER_BATCH = 8192
 """Vectors encoded at a time."""
-PER_ATOM = 4
+PER_ATOM = 2
 """Vectors there are for every atom, at least, where the width is not given: atoms take memory too."""
 MOST_ATOMS = 4096
 """Atoms, where the width is not given."""

@@ -126,7 +126,8 @@ class SparseIndex:
         best, first = empty(len(weights)), 0
         for segment in self.segments:
             scores = segment.scores(weights, by)
-            scores[:, ~self.alive[first : first + segment.n_codes]] = -np.inf
+            dead = np.flatnonzero(~self.alive[first : first + segment.n_codes])
+            scores[:, dead] = -np.inf
             best = merge(best, scores, first, k)
             first += segment.n_codes
         return best

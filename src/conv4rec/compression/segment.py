@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -51,7 +52,7 @@ class Segment:
         per_code = sum(values.nbytes for values in self.factors.values())
         return lists + per_code + (0 if self.offsets is None else self.offsets.nbytes)
 
-    @property
+    @cached_property
     def most_entries(self) -> int:
         """Of a code."""
         return int(np.bincount(self.rows, minlength=1).max())

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from conv4rec.report import course, laws, overview
+from conv4rec.report import compression, course, laws, overview
 from conv4rec.report.drawing import Picture
 from conv4rec.report.groups import Group
 from conv4rec.report.looks import Look
@@ -17,6 +17,7 @@ DRAW = (
     laws.ratings,
     course.slices,
     course.training,
+    compression.compression,
 )
 
 

@@ -150,7 +150,7 @@ def certify(model: Conv4Rec, parts: Parts) -> Certificate:
     initial, train = initial_network(model), Interactions.from_ratings(parts.split.train, model.vocabulary)
     test = Validation.of(parts.split.test, model.vocabulary)
     validation = Validation.of(parts.split.validation, model.vocabulary)
-    factors = factors_of(model.predictor.network, initial, train)
+    factors = factors_of(model.exact_predictor.network, initial, train)
     losses = _losses(model, train, test)
     counts: dict[Unit, int] = {"users": int(np.count_nonzero(train.counts)), "interactions": len(train)}
     bounds = tuple(each for unit, n in counts.items() for each in _bounds(factors, losses, unit, n))
@@ -182,7 +182,7 @@ def factors_of(network: Network, initial: Network, train: Interactions) -> tuple
 
 def _losses(model: Conv4Rec, train: Interactions, test: Validation) -> dict[str, tuple[Losses, Losses]]:
     """Of the network alone, by path: on training interactions hidden as in training, and on the test part."""
-    network, config, types = model.predictor.network, model.config.train, model.vocabulary.types
+    network, config, types = model.exact_predictor.network, model.config.train, model.vocabulary.types
     hidden = hide(train, config.mask, seed=config.seed)
     found = {"consumption": (consumption_losses(network, hidden), consumption_losses(network, test))}
     if network.rating is not None:
@@ -216,7 +216,7 @@ def _joint(parts: list[Bound], factors: tuple[Factors, ...]) -> Bound:
 
 def _held_out(model: Conv4Rec, validation: Validation, test: Validation, n_train: int) -> list[HeldOut]:
     """Of the whole law: its scalars, the epoch and the number of factors were chosen on the validation part."""
-    network, types, config = model.predictor.network, model.vocabulary.types, model.config
+    network, types, config = model.exact_predictor.network, model.vocabulary.types, model.config
     experts = (network.consumption_experts, network.rating_experts)
     n_scalars = sum(each.scalars.numel() for each in experts if each is not None)
     outcomes = len(model.vocabulary.items) * types.n_types
@@ -237,10 +237,10 @@ def _held_out(model: Conv4Rec, validation: Validation, test: Validation, n_train
 
 
 def _joint_losses(model: Conv4Rec, asked: Validation) -> Losses:
-    consume = law_losses(model.predictor, asked, rating=False)
+    consume = law_losses(model.exact_predictor, asked, rating=False)
     if model.vocabulary.types.n_types == 1:
         return consume
-    return Losses(consume.values + law_losses(model.predictor, asked, rating=True).values, consume.users)
+    return Losses(consume.values + law_losses(model.exact_predictor, asked, rating=True).values, consume.users)
 
 
 def _gap(losses: tuple[Losses, Losses], unit: Unit) -> Gap:

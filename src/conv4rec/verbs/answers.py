@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -13,7 +14,7 @@ from conv4rec.errors import QueryError
 from conv4rec.filters import ListOfIds, listed
 from conv4rec.metrics.ranking import Indices
 from conv4rec.model.network import Network
-from conv4rec.predictions import Predictions, Predictor, choose_like
+from conv4rec.predictions import Floats, Predictions, Predictor, choose_like
 from conv4rec.queries import QueryEngine, check_k
 from conv4rec.tables import with_titles
 from conv4rec.verbs.explain import explain
@@ -41,6 +42,14 @@ FEW = 5.0
 """Pseudo-count with which the likeness of an item is drawn to 0. Source: ours; see docs/verbs.md."""
 
 
+class Finder(Protocol):
+    """Finds items that may be like an item."""
+
+    def __call__(self, item: int, trust: Floats, k: int) -> Indices:
+        """Indices, ascending, of at least k other items; likeness will be multiplied with (I,) trust."""
+        ...
+
+
 @dataclass(frozen=True)
 class Answers:
     """Everything that a model can be asked, in one place that keeps what has been gathered about its users and items.
@@ -52,6 +61,7 @@ class Answers:
         items: side table of titles and tags, or None.
         known: the histories of the population; None for a model that was saved without.
         memory_mb: limit on scoring memory, MiB.
+        nearest: finds the items to compare with one; None: all are compared.
     """
 
     network: Network
@@ -60,6 +70,7 @@ class Answers:
     items: pl.DataFrame | None
     known: Interactions | None
     memory_mb: int
+    nearest: Finder | None = None
 
     @cached_property
     def engine(self) -> QueryEngine:
@@ -137,9 +148,14 @@ class Answers:
         check_k(k, len(self.vocabulary.items) - 1, "other items")
         vectors, item = self.embeddings.items, int(self.vocabulary.items.indices([item_id])[0])
         counts = None if self.known is None else np.bincount(self.known.items, minlength=self.known.n_items)
-        trust = np.float32(1.0) if counts is None else (counts / (counts + FEW)).astype(np.float32)
+        trust = np.ones(len(vectors), np.float32) if counts is None else (counts / (counts + FEW)).astype(np.float32)
         itself = np.arange(len(vectors)) == item
-        found, likeness = highest(vectors @ vectors[item] * trust, k, without=itself)
+        if self.nearest is None:
+            found, likeness = highest(vectors @ vectors[item] * trust, k, without=itself)
+        else:
+            near = self.nearest(item, trust, k)
+            found, likeness = highest((vectors[near] @ vectors[item]) * trust[near], k, without=itself[near])
+            found = near[found]
         columns = {"item_id": self.vocabulary.items.take(found), "rank": _ranks(found), "similarity": likeness}
         if counts is not None:
             columns["n_interactions"] = counts[found]
