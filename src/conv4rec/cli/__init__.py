@@ -21,6 +21,7 @@ from conv4rec.cli import (
     predict,
     profile,
     recommend,
+    recovery,
     report,
     serve,
     similar,
@@ -50,6 +51,7 @@ app.command("similar")(similar.similar)
 app.command("types")(types.types)
 app.command("compress")(compress.compress)
 app.command("bounds")(bounds.bounds)
+app.command("recovery")(recovery.recovery)
 app.add_typer(data.app, name="data")
 app.command("ictr")(ictr.ictr)
 app.command("serve")(serve.serve)
