@@ -14,6 +14,9 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional
 
+DENSE = 100
+"""A product of all rows with all items costs a pair this much less than products of pairs: docs/performance.md."""
+
 
 def bag(
     table: Tensor, where: Tensor, rows: Tensor, n_rows: int, *, weights: Tensor | None = None, lean: bool = False
@@ -47,6 +50,18 @@ def products_at(left: Tensor, right: Tensor, rows: Tensor, items: Tensor) -> Ten
     """(N, C) products of left (B, D) and right (I, C, D) at N pairs; the gradient wants `rows` ascending."""
     products: Tensor = _ProductsAt.apply(left, right, rows, items)
     return products
+
+
+def dots_at(left: Tensor, right: Tensor, rows: Tensor, items: Tensor) -> Tensor:
+    """(N,) products of rows of left (B, D) and right (I, D) at N pairs, by way of all pairs where many are asked."""
+    if is_dense(len(rows), len(left), len(right)):
+        return (left @ right.T)[rows, items]
+    return torch.bmm(left[rows, None], right[items, :, None])[:, 0, 0]
+
+
+def is_dense(n_pairs: int, n_rows: int, n_items: int) -> bool:
+    """Whether what is asked of pairs is sooner done for all pairs of a row and an item."""
+    return n_pairs * DENSE > n_rows * n_items
 
 
 class _Bag(Function):

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from conv4rec.model.bags import is_dense
 from conv4rec.model.batch import Batch
 from conv4rec.model.factors import Factors, Posterior
 from conv4rec.model.neighbours import Neighbours
@@ -48,17 +49,18 @@ class Explained(nn.Module):
             raise ValueError(f"a neighbour is not one of {len(self.items)} items")
 
     def grid(self, views: list[Tensor]) -> Tensor:
-        """V views of the users' histories, (B, I) each, to the sums for all items, (B, I)."""
-        sums = [
-            functional.embedding_bag(
-                self.items, view.T.contiguous(), mode="sum", per_sample_weights=self.weights[:, :, v].contiguous()
-            )
-            for v, view in enumerate(views)
-        ]  # (I, B) each
-        return torch.stack(sums).sum(0).T  # (B, I)
+        """V views of the users' histories, (B, I) each, to the sums for all items, (B, I); sooner if stored by item."""
+        total = torch.zeros(())
+        for v, view in enumerate(views):
+            weights = self.weights[:, :, v].contiguous()
+            summed = functional.embedding_bag(self.items, view.T.contiguous(), mode="sum", per_sample_weights=weights)
+            total = summed if v == 0 else total.add_(summed)  # (I, B)
+        return total.T
 
     def pairs(self, views: list[Tensor], rows: Tensor, items: Tensor) -> Tensor:
         """The sums for N pairs, (N,)."""
+        if self.items.numel() and is_dense(len(rows), len(views[0]), len(self.items)):
+            return self.grid(views)[rows, items]
         neighbours = self.items[items].long()  # (N, M)
         found = torch.stack([view[rows[:, None], neighbours] for view in views], dim=-1)  # (N, M, V)
         return torch.einsum("nmv,nmv->n", found, self.weights[items])
@@ -90,13 +92,22 @@ class ConsumptionExperts(nn.Module):
 
     def views(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(B, I) sums over neighbours, and 1 at the history."""
-        seen = torch.zeros(batch.n_rows, len(self.explained.items), device=batch.items.device)
-        seen[batch.rows, batch.items] = 1.0
-        return self.explained.grid([seen]), seen
+        by_item = torch.zeros(len(self.explained.items), batch.n_rows, device=batch.items.device)
+        by_item[batch.items, batch.rows] = 1.0
+        return self.explained.grid([by_item.T]), by_item.T
 
     def forward(self, log_p_network: Tensor, batch: Batch) -> Tensor:
-        """Logits of consumption, (B, I)."""
-        return ConsumptionScalars(*self.scalars).logits(log_p_network, *self.views(batch))
+        """Logits of consumption, (B, I): those of the scalars, in place."""
+        scalars = ConsumptionScalars(*self.scalars)
+        explained, _ = self.views(batch)
+        known = explained.T.relu_().add_(scalars.log_floor.exp()).log_()  # (I, B), as it is stored
+        logits = log_p_network * scalars.log_network.exp()
+        logits.add_(known.T, alpha=float(scalars.log_neighbours.exp()))
+        flat, at = logits.view(-1), batch.rows * logits.shape[1] + batch.items
+        flat.put_(
+            at, flat.index_select(0, at) + scalars.repeat
+        )  # a pair that is there twice is written twice, the same
+        return logits
 
 
 class RatingExpert(NamedTuple):
@@ -182,9 +193,9 @@ class RatingExperts(nn.Module):
 def deviations(batch: Batch, values: Tensor, user_bias: Tensor, item_bias: Tensor) -> list[Tensor]:
     """(B, I) mean deviation of a pair's ratings from the biases, and (B, I) 1 where there is one."""
     beyond = values - user_bias[batch.rows] - item_bias[batch.items]  # (N,)
-    total = torch.zeros(batch.n_rows, len(item_bias), device=beyond.device)
+    total = torch.zeros(len(item_bias), batch.n_rows, device=beyond.device)  # by item, as `Explained` reads it
     count = torch.zeros_like(total)
-    where = batch.rows, batch.items
-    total.index_put_(where, beyond, accumulate=True)
-    count.index_put_(where, torch.ones_like(beyond), accumulate=True)
-    return [total / count.clamp(min=1.0), count.clamp(max=1.0)]
+    where = batch.items * batch.n_rows + batch.rows
+    total.view(-1).index_add_(0, where, beyond)
+    count.view(-1).index_add_(0, where, torch.ones_like(beyond))
+    return [(total / count.clamp(min=1.0)).T, count.clamp_(max=1.0).T]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from conv4rec.model.bags import dots_at
 from conv4rec.model.batch import Batch
 
 ROWS = 4096
@@ -135,20 +136,29 @@ class Factors(nn.Module):
 
     def pairs(self, users: Posterior, rows: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """(N,) expected ratings of pairs and their variances, noise included."""
-        mean, theirs = users.mean[rows], self._beliefs(items)
-        x, z = _with_one(mean), _with_one(theirs.mean)  # (N, K)
-        spread = _without_bias(users.covariance[rows]) + x[:, :, None] * x[:, None, :]
-        variance = (spread * theirs.covariance).sum((1, 2)) + torch.einsum("nk,nkl,nl->n", z, users.covariance[rows], z)
-        return (mean * z).sum(1) + theirs.mean[:, -1], variance + self.noise
+        mean = dots_at(users.mean, _with_one(self.mean), rows, items) + self.mean[items, -1]
+        return mean, dots_at(self._doubts(users), self._spreads(), rows, items) + self.noise
 
     def grid(self, users: Posterior) -> tuple[Tensor, Tensor]:
         """(B, I) expected ratings of all items and their variances, noise included."""
-        items = self._beliefs(slice(None))
-        x, z = _with_one(users.mean), _with_one(items.mean)
+        mean = users.mean @ _with_one(self.mean).T + self.mean[:, -1]
+        return mean, self._doubts(users) @ self._spreads().T + self.noise
+
+    def _doubts(self, users: Posterior) -> Tensor:
+        """(B, 2 T) what a user's part in the variance of a prediction is, beside `_spreads`.
+
+        E[(p, b_u, 1) moments] meet the covariance of the item, and the user's covariance meets the item's mean.
+        """
+        x = _with_one(users.mean)
         spread = _without_bias(users.covariance) + x[:, :, None] * x[:, None, :]  # (B, K, K)
-        variance = spread.flatten(1) @ items.covariance.flatten(1).T  # (B, I)
-        variance += users.covariance.flatten(1) @ (z[:, :, None] * z[:, None, :]).flatten(1).T
-        return users.mean @ z.T + items.mean[:, -1], variance + self.noise
+        K = x.shape[1]
+        twice = 2.0 - packed(torch.eye(K, device=x.device)[None])  # what is off the diagonal is there twice
+        return torch.cat([packed(spread) * twice, packed(users.covariance) * twice], dim=1)
+
+    def _spreads(self) -> Tensor:
+        """(I, 2 T) covariance of every item, and the products of its mean."""
+        z = _with_one(self.mean)
+        return torch.cat([self.covariance, packed(z[:, :, None] * z[:, None, :])], dim=1)
 
     def biases(self, users: Posterior) -> tuple[Tensor, Tensor]:
         """(B,) and (I,)."""

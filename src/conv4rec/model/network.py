@@ -17,7 +17,7 @@ from conv4rec.model.bags import bag, products_at, rows_of
 from conv4rec.model.batch import Batch
 from conv4rec.model.experts import ConsumptionExperts, Explained, RatingExperts
 from conv4rec.model.factors import Factors
-from conv4rec.model.softmax import Drawn, Output, Pairs, exact_loss, sampled_loss
+from conv4rec.model.softmax import Drawn, Output, Pairs, exact_loss, logits, sampled_loss
 from conv4rec.model.statistics import Statistics
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -88,10 +88,8 @@ class ConsumptionPath(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits of consumption, (B, I)."""
-        logits = torch.addmm(self.bias, self.encode(batch), self.decoder.T)  # (B, I)
-        seen = torch.zeros_like(logits)
-        seen[batch.rows, batch.items] = 1.0
-        return torch.addcmul(logits, seen, self.repeat)  # (B, I)
+        output = Output(self.encode(batch), self.decoder, self.bias, self.repeat)
+        return logits(output, Pairs(batch.rows, batch.items))
 
 
 class Style(NamedTuple):

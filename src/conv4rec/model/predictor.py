@@ -1,6 +1,7 @@
 """The network as a Predictor: histories in, law out, numbers of numpy on both sides."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -38,16 +39,21 @@ class NetworkPredictor:
         path, experts = self.network.rating, self.network.rating_experts
         if path is None:
             return SingleTypeLaw(batch.n_rows, self.network.consumption.decoder.shape[0])
-        alone = NetworkTypeLaw(path, path.encode(batch))
-        return alone if experts is None else BlendedTypeLaw(alone, experts, experts.encode(batch))
+        alone = NetworkTypeLaw(path, batch)
+        return alone if experts is None else BlendedTypeLaw(alone, experts)
 
 
 @dataclass(frozen=True)
 class NetworkTypeLaw:
-    """log p(type | item) from the rating path."""
+    """log p(type | item) from the rating path, which is asked when the first question comes."""
 
     path: RatingPath
-    style: Style
+    batch: Batch
+
+    @cached_property
+    def style(self) -> Style:
+        """What the path knows of the users."""
+        return self.path.encode(self.batch)
 
     @torch.inference_mode()
     def pairs(self, rows: NDArray[np.integer], items: NDArray[np.integer]) -> Floats:
@@ -61,7 +67,7 @@ class NetworkTypeLaw:
 
     def places(self, rows: NDArray[np.integer], items: NDArray[np.integer]) -> tuple[Tensor, Tensor]:
         """Indices as tensors where the model is."""
-        device = self.style.z.device
+        device = self.batch.rows.device
         row, item = (torch.tensor(index, dtype=torch.int64, device=device) for index in (rows, items))
         return row, item
 
@@ -76,11 +82,15 @@ class NetworkTypeLaw:
 
 @dataclass(frozen=True)
 class BlendedTypeLaw:
-    """log p(type | item) from the rating path and its experts."""
+    """log p(type | item) from the rating path and its experts, asked likewise."""
 
     alone: NetworkTypeLaw
     experts: RatingExperts
-    state: RatingState
+
+    @cached_property
+    def state(self) -> RatingState:
+        """What the experts know of the users."""
+        return self.experts.encode(self.alone.batch)
 
     @torch.inference_mode()
     def pairs(self, rows: NDArray[np.integer], items: NDArray[np.integer]) -> Floats:

@@ -77,10 +77,10 @@ class _ExactLoss(Function):
         top = z.new_full((len(z),), -torch.inf, dtype=torch.float32)
         total, picked = torch.zeros_like(top), top.new_zeros((), dtype=torch.float64)
         for start in range(0, n_items, block):
-            logits = _logits(output, seen, start, min(start + block, n_items), ctx.product)  # (B, b)
-            picked += logits.view(-1).index_select(0, _cells(targets, start, logits, n_items)).sum(dtype=torch.float64)
-            before, top = top, torch.maximum(top, logits.amax(1))
-            exponentials = logits.sub_(top[:, None]).exp_()
+            found = _logits(output, seen, start, min(start + block, n_items), ctx.product)  # (B, b)
+            picked += found.view(-1).index_select(0, _cells(targets, start, found, n_items)).sum(dtype=torch.float64)
+            before, top = top, torch.maximum(top, found.amax(1))
+            exponentials = found.sub_(top[:, None]).exp_()
             total = total * torch.exp(before - top) + exponentials.sum(1)
         per_row = torch.bincount(rows, minlength=len(z)).float()
         normaliser = top + total.log()  # (B,)
@@ -110,13 +110,18 @@ class _ExactLoss(Function):
         return of_z, of_decoder, of_bias, of_repeat, None, None, None, None, None
 
 
+def logits(output: Output, seen: Pairs) -> Tensor:
+    """(B, I) logits of all items."""
+    return _logits(output, seen, 0, len(output.decoder), _product_type(output.z))
+
+
 def _logits(output: Output, seen: Pairs, start: int, stop: int, product: torch.dtype) -> Tensor:
     """(B, b) logits of the items from `start` to `stop`, float32."""
     z, decoder, bias, repeat = output
-    logits = torch.addmm(bias[start:stop].to(product), z.to(product), decoder[start:stop].to(product).T).float()
-    flat, at = logits.view(-1), _cells(seen, start, logits, len(decoder))
+    found = torch.addmm(bias[start:stop].to(product), z.to(product), decoder[start:stop].to(product).T).float()
+    flat, at = found.view(-1), _cells(seen, start, found, len(decoder))
     flat.put_(at, flat.index_select(0, at) + repeat)  # a pair that is there twice is written twice, the same
-    return logits
+    return found
 
 
 def _sum_once(block: Tensor, at: Tensor) -> Tensor:
