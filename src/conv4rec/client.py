@@ -14,6 +14,8 @@ except ImportError:
 
 Id = int | str
 Json = dict[str, Any]
+SWITCH = 600.0
+"""Seconds to wait for a model to be read."""
 History = Mapping[Any, float | None] | Sequence[Mapping[str, Any]]
 """`{item_id: rating}` (None: not rated), or interactions as the service takes them."""
 
@@ -121,11 +123,11 @@ class Client:
 
     def activate(self, name: str) -> Json:
         """Let another model answer."""
-        return self._ask("POST", f"/v1/models/{_quoted(name)}/activate")
+        return self._ask("POST", f"/v1/models/{_quoted(name)}/activate", timeout=SWITCH)
 
     def roll_back(self) -> Json:
         """Let the model answer again that answered before."""
-        return self._ask("POST", "/v1/models/rollback")
+        return self._ask("POST", "/v1/models/rollback", timeout=SWITCH)
 
     def ready(self) -> bool:
         """Whether the service can answer."""

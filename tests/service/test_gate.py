@@ -152,6 +152,9 @@ def test_an_answer_that_takes_too_long(models: Path, store: str) -> None:
         answer = client.get("/v1/types")
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
         assert answer.json()["error"]["reason"] == "no answer within 1e-06 s"
+        assert client.post("/v1/models/second/activate").json()["active"] == "second"  # reading a model may take long
+    with served(settings(models, store, switch_timeout=1e-6)) as client:
+        assert client.post("/v1/models/first/activate").status_code == 503
 
 
 def test_websockets_pass_the_gate_too(models: Path, store: str, keys: Keys) -> None:

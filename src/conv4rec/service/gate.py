@@ -25,6 +25,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+MODELS = "/v1/models/"
+"""Beginning of the paths that switch."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 log = logging.getLogger("conv4rec.service")
 
@@ -76,7 +78,7 @@ class Gate:
             scope["state"]["caller"] = passing.caller
             passing.has_body = self._expects_none(headers)
             watched = _watched_receive(receive, passing, self.service.settings.body_bytes)
-            async with asyncio.timeout(self.service.settings.timeout):
+            async with asyncio.timeout(self._seconds(scope)):
                 await self.app(scope, watched, _watched_send(send, passing))
         except Problem as problem:
             await refusal(passing.id, problem)(scope, receive, _watched_send(send, passing))
@@ -125,8 +127,14 @@ class Gate:
             raise Problem(413, WORDS[413], field="body", headers={"Connection": "close"})
         return length == "0" and "transfer-encoding" not in headers
 
+    def _seconds(self, scope: Scope) -> float:
+        """How long an answer may take: to switch, a model is read first."""
+        settings = self.service.settings
+        switches = scope["method"] == "POST" and scope["path"].startswith(MODELS)
+        return settings.switch_timeout if switches else settings.timeout
+
     async def _give_up(self, scope: Scope, receive: Receive, send: Send, passing: _Passing) -> None:
-        seconds = self.service.settings.timeout
+        seconds = self._seconds(scope)
         late = Problem(503, f"no answer within {seconds:g} s", headers={"Retry-After": "1"})
         if not passing.has_body:
             late = Problem(408, f"the body did not come within {seconds:g} s", headers={"Connection": "close"})

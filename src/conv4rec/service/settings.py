@@ -53,6 +53,8 @@ class ServiceSettings(Section):
     """Most requests that are scored together."""
     timeout: Seconds = 30.0
     """Seconds after which a request that has no answer gets 503, and one whose body does not come 408."""
+    switch_timeout: Seconds = 600.0
+    """The same where a model is switched to, which is read and asked once before it answers."""
     store_timeout: Seconds = 5.0
     """Seconds to wait for a connection to the database, or for a lock in it."""
 

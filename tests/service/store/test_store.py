@@ -117,6 +117,9 @@ def test_the_tables_are_a_source_of_ratings(store: Store, url: str) -> None:
         (5, "a", 4.0, 20),
         (6, "b", None, 10),
     ]
+    store.erase(7, 30)
+    before = pl.DataFrame([(5, "a", 1.0), (7, "a", 2.0)], schema=["user_id", "item_id", "rating"], orient="row")
+    assert load_ratings([before, url]).frame.select("user_id", "rating").rows() == [(5, 4.0), (6, None)]
 
 
 def test_migrating_twice_and_together_changes_nothing(url: str) -> None:
