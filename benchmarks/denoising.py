@@ -260,13 +260,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--summarise", action="store_true", help="only write the results file")
     parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--commit", help="of the tree that made the fits; default: that of now")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if not arguments.summarise:
         run(arguments.rows, arguments.seeds)
     told = summarise(read(arguments.rows), arguments.seeds)
     about = {"command": "python -m benchmarks.denoising", "data": "ml-1m", "settings": FIXED | {"width": WIDTH}}
-    arguments.out.write_text(json.dumps(about | told | {"machine": machine()}, indent=1) + "\n")
+    made = machine() | ({} if arguments.commit is None else {"commit": arguments.commit})
+    arguments.out.write_text(json.dumps(about | told | {"machine": made}, indent=1) + "\n")
     print(f"{told['fits']} fits, whole seeds {told['seeds']}: {arguments.out}", file=sys.stderr)
     if told["seeds"]:
         print(as_markdown(told))

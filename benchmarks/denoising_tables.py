@@ -10,7 +10,7 @@ from conv4rec.denoising.watch import DECIDED
 Row = dict[str, Any]
 
 K = 20
-CONDITIONS = {"0 % flipped": 0.0, "10 % flipped": 0.1, "20 % flipped": 0.2, "40 % flipped": 0.4, "planted": 0.0}
+CONDITIONS = {"0 % flipped": 0.0, "planted": 0.0, "10 % flipped": 0.1, "20 % flipped": 0.2, "40 % flipped": 0.4}
 """What is done to the data, and the share of the labels of train and validation that it flips."""
 MODELS = ("GMF", "MLP", "NeuMF", "Conv4Rec")
 LOSSES: dict[str, dict[str, Any]] = {
