@@ -9,7 +9,8 @@ from polars.testing import assert_frame_equal
 
 from conv4rec.config import DataConfig
 from conv4rec.data.sources import load_ratings
-from conv4rec.errors import DataError
+from conv4rec.data.store import is_store
+from conv4rec.errors import DataError, MissingExtraError
 from conv4rec.service.store.store import Store
 from conv4rec.service.store.tables import Event, Kinds
 
@@ -102,3 +103,13 @@ def test_what_cannot_be_joined(store: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the database is out of reach, or no store of `conv4rec serve`"):
         load_ratings([FILE, f"sqlite:///{tmp_path / 'other.db'}"])
     assert not (tmp_path / "nowhere.db").exists()
+    with pytest.raises(DataError, match="not the URL of a store; expected one such as sqlite:///conv4rec.db"):
+        load_ratings("postgresql://x:y:z/q")
+    with pytest.raises(MissingExtraError, match="a store in PostgreSQL needs psycopg: pip install"):
+        load_ratings([FILE, "postgresql+psycopg2://nobody@nowhere/x"])
+
+
+def test_what_is_meant_as_a_store() -> None:
+    assert is_store("sqlite:///a.db")
+    assert is_store("postgresql+psycopg://me@here/shop")
+    assert not any(map(is_store, ("sqlite", "sqlite:///a.db#events", "https://here/a", Path("sqlite"), 5)))

@@ -97,6 +97,8 @@ def test_without_sqlalchemy(monkeypatch: pytest.MonkeyPatch) -> None:
         load_ratings("sqlite://", query="select 1")
     with pytest.raises(MissingExtraError, match=r"a table needs SQLAlchemy: pip install 'conv4rec\[sql\]'"):
         load_ratings("sqlite:///r.db#events")
+    with pytest.raises(MissingExtraError, match=r"a store needs SQLAlchemy: pip install 'conv4rec\[sql\]'"):
+        load_ratings("sqlite:///r.db")
 
 
 def test_a_table_is_read_in_the_order_of_its_key(tmp_path: Path) -> None:

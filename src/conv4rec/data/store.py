@@ -39,13 +39,25 @@ def hash_of(user: int | str, salt: str) -> str:
 
 def is_store(source: Any) -> bool:
     """Whether a source is the URL of a database without the name of a table: then it is meant as a store."""
-    return isinstance(source, str) and "#" not in source and source.partition("://")[0].split("+")[0] in BACKENDS
+    if not isinstance(source, str) or "#" in source:
+        return False
+    kind, colon, _ = source.partition("://")
+    return bool(colon) and kind.split("+")[0] in BACKENDS
 
 
 def events_of(url: str) -> str:
-    """The table of events of a store, as a source. Raises DataError for a file that is not there."""
-    path = url.partition(":///")[2]
-    if url.startswith("sqlite") and not Path(path).exists():  # connecting would make an empty one
+    """The table of events of a store, as a source.
+
+    Raises:
+        MissingExtraError: SQLAlchemy is not installed.
+        DataError: the file is not there, or that is no URL.
+    """
+    sa = _sqlalchemy()
+    try:
+        path = sa.make_url(url).database
+    except (sa.exc.ArgumentError, ValueError):  # the latter for a port that is no number
+        raise DataError("not the URL of a store; expected one such as sqlite:///conv4rec.db") from None
+    if url.startswith("sqlite") and not Path(str(path)).exists():  # connecting would make an empty one
         raise DataError(f"sqlite:///{path}: there is no such store")
     return f"{url}#feedback"
 
@@ -57,10 +69,7 @@ def read_facts(url: str) -> StoreFacts:
         MissingExtraError: SQLAlchemy is not installed.
         DataError: there is no such file, the database refuses, or it holds no store.
     """
-    try:
-        import sqlalchemy as sa
-    except ImportError:
-        raise MissingExtraError("a store needs SQLAlchemy: pip install 'conv4rec[sql]'") from None
+    sa = _sqlalchemy()
     events_of(url)
     try:
         engine = sa.create_engine(url)
@@ -71,6 +80,16 @@ def read_facts(url: str) -> StoreFacts:
                 n_events = connection.execute(sa.text("select count(*) from feedback")).scalar_one()
         finally:
             engine.dispose()
+    except ImportError:
+        raise MissingExtraError("a store in PostgreSQL needs psycopg: pip install 'conv4rec[postgres]'") from None
     except sa.exc.SQLAlchemyError:
         raise DataError("the database is out of reach, or no store of `conv4rec serve`; expected URL#TABLE") from None
     return StoreFacts(salt, erased, n_events)
+
+
+def _sqlalchemy() -> Any:
+    try:
+        import sqlalchemy
+    except ImportError:
+        raise MissingExtraError("a store needs SQLAlchemy: pip install 'conv4rec[sql]'") from None
+    return sqlalchemy
