@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import torch
 
 from conv4rec.errors import DataError, SaveError
 from conv4rec.recommender import Conv4Rec
@@ -45,19 +46,19 @@ class RayScoring:
         """
         if out.exists():
             raise SaveError(f"{out}: is there already; several workers write a new folder")
-        with cluster(self.workers, self.address) as ray:
+        with cluster(max(2, self.workers), self.address) as ray:
             from ray.data import ActorPoolStrategy, DataContext
 
             DataContext.get_current().execution_options.preserve_order = True
             DataContext.get_current().enable_progress_bars = False
-            asked = self._asked(users)
+            asked, cores = self._asked(users), cores_each(ray, self.workers)
             rows = asked.map_batches(
                 _Scorer,
-                fn_constructor_args=(model.absolute(), k, dict(choices)),
+                fn_constructor_args=(model.absolute(), k, dict(choices), cores),
                 batch_format="pyarrow",
                 batch_size=BATCH,
                 compute=ActorPoolStrategy(size=self.workers),
-                num_cpus=cores_each(ray, self.workers),
+                num_cpus=cores / 2,  # Ray Data waits for ever if nothing is left to read and write with
             )
             try:
                 rows.write_parquet(str(out.absolute()))
@@ -74,7 +75,7 @@ class RayScoring:
             table = users.rename("user_id").to_frame().to_arrow(compat_level=pl.CompatLevel.oldest())
             return from_arrow(table, override_num_blocks=min(blocks, max(1, len(users))))
         _scan(users)
-        return read_parquet(str(users.absolute()), columns=["user_id"])
+        return read_parquet(str(users.absolute())).select_columns(["user_id"])
 
 
 def read_users(path: Path) -> pl.Series:
@@ -96,7 +97,8 @@ def _scan(path: Path) -> pl.LazyFrame:
 class _Scorer:
     """A worker: the model, and what it is asked."""
 
-    def __init__(self, model: Path, k: int, choices: dict[str, Any]) -> None:
+    def __init__(self, model: Path, k: int, choices: dict[str, Any], threads: int) -> None:
+        torch.set_num_threads(threads)
         self.model, self.k, self.choices = Conv4Rec.load(model), k, choices
 
     def __call__(self, batch: Any) -> Any:
