@@ -58,7 +58,7 @@ def test_all_pictures_are_drawn(pictures: dict[str, Picture]) -> None:
         "ratings": 1,
         "slices": 6,
         "training": 6,
-        "compression": 0,
+        "compression": 4,
     }
 
 
