@@ -176,8 +176,9 @@ def held_out_limits(model: Conv4Rec, held_out: Validation, least: int = 5) -> di
     counts = np.bincount(np.concatenate([held_out.history.items, held_out.targets.items])) + 1.0
     log_popularity, means = np.log(counts / counts.sum()), []
     for user in np.flatnonzero(held_out.targets.counts >= least):
-        items = held_out.targets.select([user]).items
-        law = model.predictor.predict(held_out.history.select([user])).log_p_consume[0]
+        row = np.array([user])
+        items = held_out.targets.select(row).items
+        law = model.predictor.predict(held_out.history.select(row)).log_p_consume[0]
         means.append(float((law[items] - log_popularity[items]).mean()))
     return {f"percentile {percent}": float(np.percentile(means, percent)) for percent in (1, 5)}
 
