@@ -212,9 +212,11 @@ def jobs(seed: int, condition: str, model: str, rows: list[Row]) -> Iterator[Row
 
 
 def candidates(cell: Row, loss: str, rows: list[Row]) -> list[Row]:
-    """What is tried with the first seed; what was chosen with others."""
+    """What is tried with the first seed; what was chosen with others, and the weight of the paper, which is one."""
     if cell["seed"] > 0:
-        return [chosen(cell, loss, rows)]
+        best = chosen(cell, loss, rows)
+        full = [best | {"weight": 1.0}] if cell["condition"] == "0 % flipped" and 0 < best["weight"] < 1 else []
+        return [best, *full]
     if loss == "labelled alone":
         return [{"penalty": penalty, "weight": 0.0} for penalty in PENALTIES]
     penalty = chosen(cell, "labelled alone", rows)["penalty"]

@@ -44,7 +44,7 @@ def summarise(rows: list[Row], n_seeds: int) -> Row:
     return told | {
         "table": [_cell(*name, [found[seed] for seed in whole]) for name, found in picked.items()],
         "differences": [_difference(*cell, *pair, whole, picked) for cell in cells for pair in PAIRED],
-        "weight one, first seed": [_at_full_weight(*cell, rows) for cell in cells],
+        "at full weight": [_at_full_weight(*cell, whole, rows) for cell in cells],
     }
 
 
@@ -95,13 +95,21 @@ def _difference(
     return told
 
 
-def _at_full_weight(condition: str, model: str, rows: list[Row]) -> Row:
-    """Test AUC where unlabelled pairs weigh as much as labelled ones, as in the paper, and nothing is chosen."""
-    cell = {"condition": condition, "model": model}
-    wanted = cell | {"seed": 0, "weight": 1.0}
-    found = {row["loss"]: row["test"] for row in rows if row.items() >= wanted.items()}
-    figures = {loss: {"auc": test["auc"], "auc_drawn": test["auc_drawn"]} for loss, test in found.items()}
-    return cell | figures
+def _at_full_weight(condition: str, model: str, seeds: list[int], rows: list[Row]) -> Row:
+    """Where unlabelled pairs weigh as much as labelled ones, as in the paper: AUC, and how it stands to cross entropy.
+
+    Of all whole seeds where labels are as they are, of the first in other conditions.
+    """
+    wanted = {"condition": condition, "model": model, "weight": 1.0}
+    found = {(row["loss"], row["seed"]): row["test"] for row in rows if row.items() >= wanted.items()}
+    told: Row = {"condition": condition, "model": model}
+    for loss in LOSSES:
+        tests = {seed: found[loss, seed] for seed in seeds if {(loss, seed), ("cross entropy", seed)} <= found.keys()}
+        if tests:
+            ratios = [100 * (test["auc"] / found["cross entropy", seed]["auc"] - 1) for seed, test in tests.items()]
+            told[loss] = {name: interval([test[name] for test in tests.values()]) for name in ("auc", "auc_drawn")}
+            told[loss] |= {"seeds": list(tests), "auc over cross entropy, percent": interval(ratios)}
+    return told
 
 
 def interval(values: list[float]) -> dict[str, Any]:
@@ -125,6 +133,11 @@ def as_markdown(told: Row) -> str:
         for condition in CONDITIONS:
             lines += [_line(told, condition, model, name, percent) for model in MODELS]
         lines.append("")
+    lines += [
+        "| AUC at full weight, %, over cross entropy | " + " | ".join(LOSSES) + " |",
+        "|---|" + "---|" * len(LOSSES),
+    ]
+    lines += [_line_at_full_weight(row) for row in told["at full weight"]] + [""]
     lines += ["| planted: w+ | " + " | ".join(LOSSES) + " |", "|---|" + "---|" * len(LOSSES)]
     for name in SEPARATION:
         lines += [_line(told, "planted", model, name, 1, note=f", {name}") for model in MODELS]
@@ -134,6 +147,16 @@ def as_markdown(told: Row) -> str:
 def _line(told: Row, condition: str, model: str, name: str, factor: float, *, note: str = "") -> str:
     cells = {row["loss"]: row for row in told["table"] if (row["condition"], row["model"]) == (condition, model)}
     return f"| {condition}, {model}{note} | " + " | ".join(_value(cells[loss][name], factor) for loss in LOSSES) + " |"
+
+
+def _line_at_full_weight(row: Row) -> str:
+    cells = [
+        f"{_value(row[loss]['auc'], 100)}, {row[loss]['auc over cross entropy, percent']['mean']:+.1f} %"
+        if loss in row
+        else ""
+        for loss in LOSSES
+    ]
+    return f"| {row['condition']}, {row['model']} | " + " | ".join(cells) + " |"
 
 
 def _value(cell: Row, factor: float) -> str:

@@ -68,3 +68,10 @@ def test_weights_that_are_all_positive_are_a_collapse() -> None:
     made = [one | {"weights": {"q25": 0.999}} if one["loss"] == "idl" else one for one in rows(2)]
     told = {(one["loss"], one["collapsed"]) for one in summarise(made, 5)["table"]}
     assert told == {("labelled alone", 0), ("cross entropy", 0), ("idl", 2), ("ig", 0)}
+
+
+def test_full_weight_is_set_against_cross_entropy() -> None:
+    told = summarise(rows(2), 5)["at full weight"][0]
+    assert told["idl"]["seeds"] == [0, 1]
+    assert told["idl"]["auc over cross entropy, percent"] == interval([250.0, 100 * (0.8 / 0.3 - 1)])
+    assert told["cross entropy"]["auc over cross entropy, percent"]["mean"] == 0
