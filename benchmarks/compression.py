@@ -13,6 +13,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULT)
     arguments = parser.parse_args()
     faiss.omp_set_num_threads(1)
-    sets = {
+    sets: dict[str, Callable[[], Any]] = {
         "items": lambda: Embeddings(Conv4Rec.load(arguments.model, device="cpu").predictor.network).items,
         "planted": planted,
     }
@@ -65,7 +66,7 @@ def planted(n: int = 50_000, dim: int = 256, clusters: int = 1000, *, spread: fl
     return np.asarray(unit(made @ rotation), dtype=np.float32)
 
 
-def compare(vectors: NDArray[np.float32], ratios: tuple[float, ...]) -> dict[str, Any]:
+def compare(vectors: NDArray[np.float32], ratios: Sequence[float]) -> dict[str, Any]:
     """All methods at every ratio, and two that are not held to it."""
     asked = np.random.default_rng(1).choice(len(vectors), min(QUERIES, len(vectors)), replace=False)
     exact = nearest(vectors, asked)

@@ -83,9 +83,9 @@ def compare(index: SparseIndex, codes: Any, queries: Any, by: Mode) -> dict[str,
     ours, theirs, shared = [], [], []
     for row in range(queries.shape[0]):
         query = queries[[row]]
-        seconds, found = timed(lambda query=query: index.search(query, K, by=by))
+        seconds, found = timed(partial(index.search, query, K, by=by))
         ours.append(seconds)
-        seconds, rows = timed(lambda query=query: by_product(codes, query, lengths, atoms, by))
+        seconds, rows = timed(partial(by_product, codes, query, lengths, atoms, by))
         theirs.append(seconds)
         shared.append(len(np.intersect1d(found.rows[0], rows)) / K)
     together, _ = timed(lambda: index.search(queries[:BATCH], K, by=by))
@@ -111,8 +111,8 @@ def by_product(codes: Any, query: Any, lengths: NDArray[Any], atoms: NDArray[Any
 
 def changes(index: SparseIndex, queries: Any) -> dict[str, float]:
     """Seconds of adding and deleting one code, medians."""
-    added = [timed(lambda row=row: index.add(queries[[row]])) for row in range(queries.shape[0])]
-    deleted = [timed(lambda rows=rows: index.delete(rows))[0] for _, rows in added]
+    added = [timed(partial(index.add, queries[[row]])) for row in range(queries.shape[0])]
+    deleted = [timed(partial(index.delete, rows))[0] for _, rows in added]
     return {"add": float(np.median([seconds for seconds, _ in added])), "delete": float(np.median(deleted))}
 
 

@@ -66,8 +66,8 @@ def _compress_matrix(source: Path, tensor: str | None, out: Path, keep: Path | N
     from conv4rec.config import Config, override
     from conv4rec.progress import ProgressBar
 
-    vectors = load_matrix(source, tensor)
     settings = override(Config(), overrides).compress
+    vectors = load_matrix(source, tensor)
     with ProgressBar() as bar:
         compressor = Compressor(**settings.model_dump()).fit(vectors, listener=bar)
     index = SparseIndex(compressor.atoms)
