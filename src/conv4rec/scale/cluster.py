@@ -12,7 +12,7 @@ from conv4rec.errors import MissingExtraError, TrainingError
 
 @contextmanager
 def cluster(workers: int, address: str | None = None) -> Iterator[Any]:
-    """The module `ray`, connected; what was started or joined here is left again.
+    """The module `ray`, connected; what was started or joined here is left again, and no other.
 
     Args:
         workers: processes that the work needs, each with a core of its own.
@@ -27,7 +27,7 @@ def cluster(workers: int, address: str | None = None) -> Iterator[Any]:
         check_cores(ray, workers)
         yield ray
         return
-    _connect(ray, workers, address)
+    connect(ray, workers, address)
     try:
         check_cores(ray, workers)
         yield ray
@@ -56,7 +56,8 @@ def check_cores(ray: Any, workers: int) -> None:
         raise TrainingError(f"--workers {workers}: the Ray cluster has {cores} cores; expected at most {cores} workers")
 
 
-def _connect(ray: Any, workers: int, address: str | None) -> None:
+def connect(ray: Any, workers: int, address: str | None) -> None:
+    """Start Ray on this machine, with a core a worker at least, or join it where it runs; errors as in `cluster`."""
     quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address is None:
         cores = os.cpu_count()
