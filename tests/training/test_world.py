@@ -22,14 +22,17 @@ SETTINGS = TrainConfig(epochs=3, batch_size=59, learning_rate=0.02, device="cpu"
 """Of 60 users one is left for the last batch, of which the first process has none."""
 
 
-def fit(config: Config, checkpoint: Path | None = None) -> tuple[dict[str, torch.Tensor], TrainingResult]:
+def fit(
+    config: Config, checkpoint: Path | None = None, *, softmax: str = "exact"
+) -> tuple[dict[str, torch.Tensor], TrainingResult]:
     ratings = make_checkerboard()
     parts, vocabulary = split(ratings, config.split), ratings.vocabulary()
     known = Interactions.from_ratings(parts.train, vocabulary)
     torch.manual_seed(7)
     network = Network(config.model.model_copy(update={"dropout": 0.3}), Statistics.of(known, vocabulary.types))
     validation = Validation.of(parts.validation, vocabulary)
-    result = train(network, known, vocabulary.types, SETTINGS, validation=validation, checkpoint=checkpoint)
+    settings = SETTINGS.model_copy(update={"softmax": softmax, "draws": 10})
+    result = train(network, known, vocabulary.types, settings, validation=validation, checkpoint=checkpoint)
     return network.state_dict(), result
 
 
@@ -40,27 +43,30 @@ def join(folder: Path, rank: int) -> None:
 
 def second(folder: Path, config: Config) -> None:
     join(folder, 1)
-    weights, _ = fit(config, folder / "of the second")
-    torch.save(weights, folder / "weights")
+    for softmax in ("exact", "sampled"):
+        weights, _ = fit(config, folder / "of the second", softmax=softmax)
+        torch.save(weights, folder / softmax)
     distributed.destroy_process_group()
 
 
 def test_two_processes_train_the_model_of_one(small_config: Config, tmp_path: Path) -> None:
-    alone, course = fit(small_config)
     child = multiprocessing.get_context("spawn").Process(target=second, args=(tmp_path, small_config))
     child.start()
+    alone = {softmax: fit(small_config, softmax=softmax) for softmax in ("exact", "sampled")}
     join(tmp_path, 0)
     try:
-        together, joint = fit(small_config, tmp_path / "of the first")
+        together = {softmax: fit(small_config, tmp_path / "of the first", softmax=softmax) for softmax in alone}
     finally:
         distributed.destroy_process_group()
     child.join()
-    theirs = torch.load(tmp_path / "weights", weights_only=True)
-    assert [e.loss_consume for e in joint.epochs] == pytest.approx([e.loss_consume for e in course.epochs], rel=1e-5)
-    assert [e.validation["nll"] for e in joint.epochs] == pytest.approx([e.validation["nll"] for e in course.epochs])
-    for name, value in alone.items():
-        assert torch.equal(together[name], theirs[name]), name
-        assert torch.allclose(together[name], value, atol=1e-4), name
+    for softmax, (weights, course) in alone.items():
+        theirs, (ours, joint) = torch.load(tmp_path / softmax, weights_only=True), together[softmax]
+        assert [e.loss_consume for e in joint.epochs] == pytest.approx(
+            [e.loss_consume for e in course.epochs], rel=1e-4
+        )
+        for name, value in weights.items():
+            assert torch.equal(ours[name], theirs[name]), (softmax, name)
+            assert torch.allclose(ours[name], value, atol=1e-4), (softmax, name)
     assert (tmp_path / "of the first").exists()
     assert not (tmp_path / "of the second").exists(), "the first process writes the checkpoints"
 
