@@ -24,7 +24,7 @@ from conv4rec.denoising import (
 )
 from conv4rec.denoising.measures import pooled_auc
 from conv4rec.denoising.step import Labelled, PairModel, PairStep
-from conv4rec.errors import TrainingError
+from conv4rec.errors import DataError, TrainingError
 from tests.denoising.worlds import checkerboard
 
 MODELS = ("gmf", "mlp", "neumf", "conv4rec")
@@ -200,6 +200,21 @@ def test_a_loss_that_is_not_a_number_stops_the_run() -> None:
     next(iter(model.parameters())).data.fill_(torch.nan)
     with pytest.raises(TrainingError, match=r"epoch 1: the loss is nan; lower learning_rate \(now 0.005\)"):
         fit_pairs(model, LABELLED, VALIDATION, PairConfig())
+
+
+def test_what_cannot_be_fitted() -> None:
+    model = make("gmf")
+    with pytest.raises(DataError, match="1 labelled pairs: expected at least 2 to learn from"):
+        fit_pairs(model, LABELLED.take(np.arange(1)), VALIDATION, PairConfig())
+    with pytest.raises(
+        DataError, match="the 3 pairs of validation are of one label: AUC needs both to choose an epoch"
+    ):
+        fit_pairs(model, LABELLED, LABELLED.take(np.flatnonzero(LABELLED.labels)[:3]), PairConfig())
+
+
+def test_few_judges_judge_more_than_once() -> None:
+    _, training = run("gmf", denoise="ig", hold_out=0.005, warmup=1, epochs=2)
+    assert training.epochs[-1].choices["stay"] < sum(training.epochs[-1].choices.values())
 
 
 @pytest.mark.parametrize("denoise", ["idl", "ig"])

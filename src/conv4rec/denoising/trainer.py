@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import cycle
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from conv4rec.denoising.pairs import Indices, Pairs, Unlabelled
 from conv4rec.denoising.settings import PairConfig
 from conv4rec.denoising.step import Labelled, PairModel, PairStep, Told
 from conv4rec.denoising.watch import CollapseWarning, find_collapse, summarise_weights
-from conv4rec.errors import TrainingError
+from conv4rec.errors import DataError, TrainingError
 
 SCORED = 1 << 18
 """Pairs scored at a time."""
@@ -75,11 +76,18 @@ def fit_pairs(
         unlabelled: where unlabelled pairs come from; None: uniformly, one for every labelled pair.
 
     Raises:
+        DataError: fewer than two labelled pairs, or a validation that lacks one of the labels.
         TrainingError: the loss is not a number.
 
     Warns:
         CollapseWarning: once, where inverse learning collapses; training goes on, and the best epoch is kept.
     """
+    if len(pairs) < 2:
+        raise DataError(f"{len(pairs)} labelled pairs: expected at least 2 to learn from")
+    if len(np.unique(validation.labels)) < 2:
+        raise DataError(
+            f"the {len(validation)} pairs of validation are of one label: AUC needs both to choose an epoch"
+        )
     run = _Run(model, pairs, validation, config, Unlabelled.beside(pairs) if unlabelled is None else unlabelled)
     while not run.finished:
         run.run_epoch()
@@ -152,22 +160,20 @@ class _Run:
 
     def _pass(self, number: int) -> list[Told]:
         self.model.train()
-        rng, size, by_user = (
-            np.random.default_rng([self.config.seed, number]),
-            self.config.batch_size,
-            self.model.by_user,
-        )
+        rng, by_user = np.random.default_rng([self.config.seed, number]), self.model.by_user
         drawn = self.unlabelled.draw(self.pairs.users, rng)
-        n_batches = -(-len(self.pairs) // size)
-        judges = self.judges.batches(-(-len(self.judges) // n_batches), rng, by_user=by_user)
+        n_batches = -(-len(self.pairs) // self.config.batch_size)
+        judges = cycle(self.judges.batches(-(-len(self.judges) // n_batches), rng, by_user=by_user))
         return [
             self.step(
                 self._tensors(self.pairs, places),
                 torch.from_numpy(drawn[places]).to(self.device),
-                self._tensors(self.judges, next(judges, places[:0])),
+                self._tensors(self.judges, judging),
                 anchored=number > self.config.n_warmup,
             )
-            for places in self.pairs.batches(size, rng, by_user=by_user)
+            for places, judging in zip(
+                self.pairs.batches(self.config.batch_size, rng, by_user=by_user), judges, strict=False
+            )
         ]
 
     def _tensors(self, pairs: Pairs, places: Indices) -> Labelled:
