@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save
 from conv4rec.atomic import write_atomically
 from conv4rec.errors import DataError
 from conv4rec.evaluation import Report
+from conv4rec.insights import Insights
 from conv4rec.model_file import ReliabilityBin
 
 FOLDER = "records"
@@ -176,6 +177,8 @@ class Record(Part):
     best_epoch: int | None = None
     curves: Curves = Curves()
     slices: tuple[Slice, ...] = ()
+    insights: Insights = Insights()
+    """Kernels, histograms, bounds and sets; empty for models that have none."""
     config: dict[str, Any] = {}
     """All settings of the run."""
 

@@ -19,7 +19,7 @@ def test_a_page_and_a_png_for_every_picture(run: Path, written: Written) -> None
         [written.page.name, *(path.name for path in written.pictures)]
     )
     assert [path.name for path in written.pictures][:2] == ["ml-1m__random__figures.png", "ml-1m__random__cost.png"]
-    assert len(written.pictures) == 9
+    assert len(written.pictures) == 10
     assert all(path.read_bytes().startswith(PNG) for path in written.pictures)
 
 
@@ -29,7 +29,7 @@ def test_failed_records_alone_make_a_page_without_pictures(tmp_path: Path) -> No
     assert written == Written(tmp_path / "elsewhere" / "report.html", ())
     html = written.page.read_text()
     assert "failed: MissingExtraError: bpr needs implicit" in html
-    assert html.count("There is nothing to draw.") == 9
+    assert html.count("There is nothing to draw.") == 16
 
 
 def test_a_folder_without_records_is_refused(tmp_path: Path) -> None:

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from conv4rec.cli import options
-from conv4rec.cli.output import download_bar, print_json, print_metrics, print_warnings
+from conv4rec.cli.output import download_bar, print_json, print_metrics, print_rows, print_warnings
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from conv4rec.data.parts import Parts
     from conv4rec.data.ratings import Ratings
+    from conv4rec.data.split import HoldOut
     from conv4rec.evaluation import Report
     from conv4rec.recommender import Conv4Rec
 
@@ -23,12 +26,18 @@ def evaluate(
     run: Annotated[
         Path | None, typer.Option("--run", help="Write a record into this folder too, for `conv4rec report`.")
     ] = None,
+    coverage: Annotated[
+        float | None, typer.Option("--coverage", help="Make sets of ratings too that hold the true one this often.")
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Measure a saved model on the test part of the data it was trained on, or on a --test part of your own.
 
     Without --test the split of the training is made again, from the settings in the model (of rolling windows the
     last); data other than those of the training are refused, because the model may have learned from their test part.
+
+    --coverage 0.9 calibrates conformal sets of ratings on a random half of the test part, and measures on the other how
+    often they hold the true rating and how large they are, in all and by the length of the user's history.
     """
     from conv4rec.data.parts import load_all_parts
     from conv4rec.errors import DataError
@@ -44,11 +53,30 @@ def evaluate(
     print_warnings(parts.split.warnings)
     report = fitted.evaluate(parts.split.test) if run is None else _record(fitted, parts, run, name=model.stem)
     notes = (parts.split.recipe, *report.notes)
+    sets = None if coverage is None else _sets(fitted, parts.split.test, coverage)
     if as_json:
         told = {"counts": report.counts, "notes": notes, "warnings": parts.split.warnings}
-        print_json({"model": str(model), "data": parts.known.name, "metrics": {"test": report.metrics}} | told)
-    else:
-        print_metrics(report.metrics, notes)
+        print_json(
+            {"model": str(model), "data": parts.known.name, "metrics": {"test": report.metrics}}
+            | told
+            | ({} if sets is None else {"sets": sets.to_dicts()})
+        )
+        return
+    print_metrics(report.metrics, notes)
+    if sets is not None:
+        print_rows(sets)
+
+
+def _sets(fitted: "Conv4Rec", held_out: "HoldOut", coverage: float) -> "pl.DataFrame":
+    """`group, asked, coverage, size, empty, n` of conformal sets, all users first."""
+    import polars as pl
+
+    from conv4rec.theory.held_out_sets import calibrate_model
+
+    _, found = calibrate_model(fitted, held_out, coverage, by_history=True)
+    columns = ("group", "coverage", "size", "empty", "n")
+    rows = pl.DataFrame({name: [getattr(each, name) for each in found] for name in columns})
+    return rows.insert_column(1, pl.lit(coverage).alias("asked"))
 
 
 def _record(fitted: "Conv4Rec", parts: "Parts", run: Path, *, name: str) -> "Report":

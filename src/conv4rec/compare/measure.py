@@ -13,10 +13,12 @@ from conv4rec.data.ratings import join
 from conv4rec.data.split import HoldOut
 from conv4rec.data.timeline import Timeline
 from conv4rec.evaluation import Report, evaluate_by_user
+from conv4rec.peers.ours import Ours
 from conv4rec.peers.peer import Fitted, Peer, Trained
 from conv4rec.recipes import recipe_notes
 from conv4rec.records import Curves, Epoch, RecallBeta, Slice
 from conv4rec.slices import slice_targets
+from conv4rec.theory.reading import read_predictor
 from conv4rec.timed_evaluation import evaluate_over_time
 
 
@@ -91,6 +93,13 @@ def epochs_of(fitted: Fitted) -> dict[str, Any]:
         return {}
     training = fitted.training
     return {"epochs": tuple(Epoch(**asdict(e)) for e in training.epochs), "best_epoch": training.best_epoch}
+
+
+def insights_of(fitted: Fitted, prepared: Prepared) -> dict[str, Any]:
+    """The field of a record about kernels and histograms; none for a model that is not ours."""
+    if not isinstance(fitted, Ours):
+        return {}
+    return {"insights": read_predictor(fitted.predictor, prepared.task.known, prepared.vocabulary)}
 
 
 def protocol(request: Request, parts: Parts, report: Report) -> dict[str, Any]:

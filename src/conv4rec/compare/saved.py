@@ -16,6 +16,7 @@ from conv4rec.predictions import Predictions
 from conv4rec.recipes import RECIPES, recipe_notes
 from conv4rec.recommender import Conv4Rec
 from conv4rec.records import Cost, Record
+from conv4rec.theory.reading import read_model
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def measure_saved(model: Conv4Rec, parts: Parts, *, name: str) -> tuple[Record, 
         warnings=parts.split.warnings,
         cost=Cost(users_per_second=measured.users_per_second, model_bytes=fitted.n_bytes),
         best_epoch=model.origin.best_epoch,
+        insights=read_model(model, parts),
         config=config.model_dump(mode="json"),
         **measured.fields(),
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from conv4rec.compare.cost import peak_memory
 from conv4rec.compare.events import Events, in_one_line
 from conv4rec.compare.jobs import Request, RunFolder, Tuned
-from conv4rec.compare.measure import epochs_of, measure, protocol, recall_over_time
+from conv4rec.compare.measure import epochs_of, insights_of, measure, protocol, recall_over_time
 from conv4rec.compare.prepare import for_search, load, refuse_new_users
 from conv4rec.errors import DataError
 from conv4rec.records import Cost, write_record
@@ -34,6 +34,7 @@ def fit(folder: RunFolder, name: str, events: Events) -> None:
     events.tell(stage="measuring")
     measured = measure(fitted, loaded.prepared, request.config.evaluate, with_slices=request.slices)
     fields = measured.fields() | epochs_of(fitted) | protocol(request, loaded.parts, measured.report)
+    fields |= insights_of(fitted, loaded.prepared)
     if request.over_time:
         points, notes = recall_over_time(fitted, loaded, request.config.evaluate)
         fields["curves"] = fields["curves"].model_copy(update={"recall_beta": points})

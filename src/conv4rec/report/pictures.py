@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from conv4rec.report import compression, course, laws, overview
+from conv4rec.report import bounds, compression, course, kernels, laws, overview
 from conv4rec.report.drawing import Picture
 from conv4rec.report.groups import Group
 from conv4rec.report.looks import Look
@@ -17,6 +17,12 @@ DRAW = (
     laws.ratings,
     course.slices,
     course.training,
+    kernels.kernels,
+    kernels.type_distances,
+    kernels.type_map,
+    kernels.shifts,
+    bounds.bounds,
+    bounds.coverage,
     compression.compression,
 )
 
