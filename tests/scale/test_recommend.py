@@ -20,7 +20,7 @@ def test_two_workers_write_the_lists_of_one_process(fitted: Conv4Rec, tmp_path: 
         (tmp_path / "users").mkdir(exist_ok=True)
         part.to_frame("user_id").write_parquet(tmp_path / "users" / f"{number}.parquet")
     out, choices = tmp_path / "lists.parquet", {"rank_by": "enjoy", "exclude_seen": True}
-    rows = RayScoring(2)(model, tmp_path / "users", out, 5, choices)
+    rows = RayScoring(2, batch=16)(model, tmp_path / "users", out, 5, choices)
     expected = fitted.recommend(users, 5, rank_by="enjoy", exclude_seen=True)
     assert rows == expected.height
     assert_frame_equal(pl.read_parquet(out / "*.parquet"), expected, check_row_order=True)

@@ -75,7 +75,9 @@ def test_a_worker_is_killed_and_the_model_is_that_of_one_process(
     networks = []
     for _ in range(2):
         torch.manual_seed(7)
-        networks.append(Network(small_config.model, Statistics.of(known, vocabulary.types)))
+        networks.append(
+            Network(small_config.model.model_copy(update={"dropout": 0.3}), Statistics.of(known, vocabulary.types))
+        )
     alone, together = networks
     one = train(alone, known, vocabulary.types, settings, validation=validation)
     heard, source = Heard(), Deadly(InMemory.of(known, torch.device("cpu")), tmp_path / "mark")

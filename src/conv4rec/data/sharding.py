@@ -177,7 +177,8 @@ class _Writer:
         if len(repeats) and self.folder.config.keep == "error":
             raise _repeat(rows[repeats[0]], vocabulary)
         kept, _ = settle_repeats(frame, repeats, self.folder.config, by_row(str(self.folder.path)))
-        return rows[kept["row"].to_numpy()]
+        settled: NDArray[Any] = rows[kept["row"].to_numpy()]
+        return settled
 
     def _write_held_out(
         self, folder: Path, held: list[tuple[NDArray[np.int32], list[Interactions]]]
@@ -209,7 +210,7 @@ def find_vocabulary(folder: ParquetFolder) -> Vocabulary:
     Raises DataError for no rows, and for ids that are integers in one file and strings in another.
     """
     users, items, kinds = _Distinct("user"), _Distinct("item"), pl.DataFrame()
-    config, scale = folder.config, ()
+    config, scale = folder.config, tuple[float, ...]()
     for frame in folder.pieces(PIECE):
         users.add(frame["user_id"])
         items.add(frame["item_id"])

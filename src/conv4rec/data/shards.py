@@ -187,6 +187,7 @@ def _types(listed: list[tuple[str | None, float | None]]) -> tuple[InteractionTy
 
 def _array(path: Path) -> NDArray[Any]:
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not a sound array: {error}; remove the shards and make them anew") from None
+    return mapped

@@ -13,9 +13,6 @@ from conv4rec.errors import DataError, SaveError
 from conv4rec.recommender import Conv4Rec
 from conv4rec.scale.cluster import cluster, cores_each
 
-BATCH = 1024
-"""Users that a worker is given at a time; how many of them it scores at once is `evaluate.memory_mb`."""
-
 
 @dataclass(frozen=True)
 class RayScoring:
@@ -24,10 +21,12 @@ class RayScoring:
     Attributes:
         workers: how many processes.
         address: of a running cluster, whose machines must see all paths; None starts Ray on this machine.
+        batch: users that a worker is given at a time; how many it scores at once follows from `evaluate.memory_mb`.
     """
 
     workers: int
     address: str | None = None
+    batch: int = 1024
 
     def __call__(self, model: Path, users: Path | pl.Series, out: Path, k: int, choices: Mapping[str, Any]) -> int:
         """Write the rows of `Conv4Rec.recommend(users, k, **choices)` to Parquet files in a new folder; their number.
@@ -56,8 +55,8 @@ class RayScoring:
                 _Scorer,
                 fn_constructor_args=(model.absolute(), k, dict(choices), cores),
                 batch_format="pyarrow",
-                batch_size=BATCH,
-                compute=ActorPoolStrategy(size=self.workers),
+                batch_size=self.batch,
+                compute=ActorPoolStrategy(min_size=1, max_size=self.workers),
                 num_cpus=cores / 2,  # Ray Data waits for ever if nothing is left to read and write with
             )
             try:
@@ -71,11 +70,14 @@ class RayScoring:
         from ray.data import from_arrow, read_parquet
 
         if isinstance(users, pl.Series):
-            blocks = max(self.workers, -(-len(users) // BATCH))
             table = users.rename("user_id").to_frame().to_arrow(compat_level=pl.CompatLevel.oldest())
-            return from_arrow(table, override_num_blocks=min(blocks, max(1, len(users))))
+            return from_arrow(table).repartition(target_num_rows_per_block=self.batch)
         _scan(users)
-        return read_parquet(str(users.absolute())).select_columns(["user_id"])
+        return (
+            read_parquet(str(users.absolute()))
+            .select_columns(["user_id"])
+            .repartition(target_num_rows_per_block=self.batch)
+        )
 
 
 def read_users(path: Path) -> pl.Series:

@@ -85,7 +85,7 @@ class InMemory:
 
     def shares(self, size: int, world: World) -> Iterator[Share]:
         order = self.order(self.n_users).to(self.data.indptr.device)
-        for users in order.split(size):
+        for users in order.split(size):  # type: ignore[no-untyped-call]
             own = world.part(len(users))
             share = Share(self.data.batch(users[own]), len(users))
             yield share if world.size == 1 else self._beside(share, users, own)
