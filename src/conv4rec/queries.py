@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from conv4rec.blocks import best_items
 from conv4rec.data.frames import to_polars
 from conv4rec.data.interactions import Interactions
 from conv4rec.discovery import Discovery
@@ -17,10 +18,15 @@ from conv4rec.errors import DataError, QueryError
 from conv4rec.filters import ListOfIds, Mask, chosen, tagged
 from conv4rec.ids import as_series
 from conv4rec.metrics.ranking import top_k
-from conv4rec.predictions import Floats, Predictor, choose_like, users_per_batch
+from conv4rec.model.batch import Batch as TensorBatch
+from conv4rec.model.predictor import NetworkPredictor
+from conv4rec.predictions import Floats, Predictions, Predictor, TypeLaw, choose_like, users_per_batch
 from conv4rec.ranking import Aim, Utility, choose_scorer, read_utility
 from conv4rec.tables import law_columns, with_titles
-from conv4rec.vocabulary import Vocabulary
+from conv4rec.vocabulary import InteractionTypes, Vocabulary
+
+FEW_USERS = 64
+"""Where fewer users than this fit the memory at a time, lists are made from blocks of items."""
 
 
 class Choices(TypedDict, total=False):
@@ -35,6 +41,7 @@ class Choices(TypedDict, total=False):
     without_tags: Iterable[str] | None
     diversity: float
     like: float | None
+    law: bool
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,7 @@ class Query:
         without_tags: only items with none of these tags.
         diversity: 0 to 1, the weight of being unlike what is higher on the list, see `conv4rec.diversity`.
         like: the lowest rating that counts as liked; None for the upper quarter of the scale.
+        law: whether the probabilities stand beside each item; lists alone are made sooner.
     """
 
     k: int = 10
@@ -65,6 +73,7 @@ class Query:
     without_tags: Iterable[str] | None = None
     diversity: float = 0.0
     like: float | None = None
+    law: bool = True
 
 
 @dataclass(frozen=True)
@@ -93,16 +102,19 @@ class QueryEngine:
         scorer = choose_scorer(query.rank_by, self.vocabulary.types.n_levels)
         aim, allowed = self._aim(query), self._allowed(query)
         parts = []
-        for users, batch in histories.batches(self._batch_size()):
-            predictions = self.predictor.predict(batch)
-            scores = _masked(scorer(predictions, aim), batch if query.exclude_seen else None, allowed)
-            rows, ranks, items = _places(self._best(scores, query))
+        for users, batch in histories.batches(self._batch_size(query)):
+            seen = batch if query.exclude_seen else None
+            lists = self._large(batch, query, seen, allowed)
+            if lists is None:
+                predictions = self.predictor.predict(batch)
+                scores = _masked(scorer(predictions, aim), seen, allowed)
+                lists = _Lists.of(self._best(scores, query), scores, predictions)
             columns = {
-                "user_id": names.gather(users[rows]),
-                "item_id": self.vocabulary.items.take(items),
-                "rank": ranks + 1,
-                "score": scores[rows, items],
-                **_series(law_columns(predictions, rows, items, aim.like)),
+                "user_id": names.gather(users[lists.rows]),
+                "item_id": self.vocabulary.items.take(lists.items),
+                "rank": lists.ranks + 1,
+                "score": lists.scores,
+                **(_series(lists.law_columns(self.vocabulary.types, aim.like)) if query.law else {}),
             }
             parts.append(pl.DataFrame(columns))
         return with_titles(pl.concat(parts), self.items)
@@ -117,7 +129,9 @@ class QueryEngine:
         for start in range(0, len(distinct), size):
             at = np.flatnonzero((rows >= start) & (rows < start + size))
             predictions = self.predictor.predict(histories.select(distinct[start : start + size]))
-            columns = law_columns(predictions, rows[at] - start, items[at], liked)
+            where = rows[at] - start, items[at]
+            log_p_type = predictions.type_law.pairs(*where)
+            columns = law_columns(self.vocabulary.types, predictions.log_p_consume[where], log_p_type, liked)
             parts.append(frame[at].select("user_id", "item_id").with_columns(**_series(columns), _place=at))
         table = pl.concat(parts).sort("_place").drop("_place") if parts else frame.select("user_id", "item_id")
         return with_titles(table, self.items)
@@ -171,8 +185,49 @@ class QueryEngine:
             return top_k(scores, query.k)
         return diverse_top_k(scores, self.vectors(), query.k, query.diversity)
 
-    def _batch_size(self) -> int:
-        return users_per_batch(len(self.vocabulary.items), self.vocabulary.types.n_types, memory_mb=self.memory_mb)
+    def _large(
+        self, batch: Interactions, query: Query, seen: Interactions | None, allowed: Mask | None
+    ) -> "_Lists | None":
+        """The lists of a catalogue of which few users fit the memory at a time; None where that is not needed."""
+        if not self._is_large(query) or not isinstance(self.predictor, NetworkPredictor):
+            return None
+        block = max(1, self.memory_mb * 2**20 // 2 // (12 * batch.n_users))
+        best = best_items(self.predictor.network, batch, query.k, block=block, without=seen, allowed=allowed)
+        rows, ranks, items = _places(best.items)
+        type_law = self.predictor.type_law(TensorBatch.of(batch, self.predictor.network.consumption.bias.device))
+        return _Lists(rows, ranks, items, best.log_p[rows, ranks], best.log_p[rows, ranks], type_law)
+
+    def _is_large(self, query: Query) -> bool:
+        """Whether lists are made from blocks of items: only p_consume is known without the rest of the law."""
+        plain = query.rank_by == "consume" and not query.diversity
+        return plain and isinstance(self.predictor, NetworkPredictor) and self._batch_size() < FEW_USERS
+
+    def _batch_size(self, query: Query | None = None) -> int:
+        """Users asked about at a time; in blocks of items, a list of the users by item takes half of the memory."""
+        n_items = len(self.vocabulary.items)
+        if query is not None and self._is_large(query):
+            return min(256, max(1, self.memory_mb * 2**20 // 2 // (4 * n_items)))
+        return users_per_batch(n_items, self.vocabulary.types.n_types, memory_mb=self.memory_mb)
+
+
+class _Lists(NamedTuple):
+    """The N places of the lists of a batch: the row of the user, the rank from 0, the item, and what is said of it."""
+
+    rows: NDArray[np.intp]
+    ranks: NDArray[np.intp]
+    items: NDArray[np.int32]
+    scores: Floats
+    log_p_consume: Floats
+    type_law: TypeLaw
+
+    @classmethod
+    def of(cls, top: NDArray[np.int32], scores: Floats, predictions: Predictions) -> "_Lists":
+        rows, ranks, items = _places(top)
+        where = rows, items
+        return cls(rows, ranks, items, scores[where], predictions.log_p_consume[where], predictions.type_law)
+
+    def law_columns(self, types: InteractionTypes, like: float) -> dict[str, NDArray[np.floating]]:
+        return law_columns(types, self.log_p_consume, self.type_law.pairs(self.rows, self.items), like)
 
 
 def check_k(k: int, most: int, what: str) -> None:

@@ -4,21 +4,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from conv4rec.predictions import Predictions, expected_rating, p_like, rating_marginal
+from conv4rec.predictions import Floats, expected_rating, p_like, rating_marginal
 from conv4rec.vocabulary import InteractionTypes
 
 
 def law_columns(
-    predictions: Predictions, rows: NDArray[np.integer], items: NDArray[np.integer], like: float
+    types: InteractionTypes, log_p_consume: Floats, log_p_type: Floats, like: float
 ) -> dict[str, NDArray[np.floating]]:
-    """Columns for N pairs of a row of the batch and an item.
+    """Columns for N pairs of a user and an item, of which (N,) and (N, L) log-probabilities are known.
 
     `p_consume`; `p_type_<name>` where types have names; and where there are ratings `p_rating_<value>`,
     `expected_rating`, `p_like` (a rating of `like` or more).
     """
-    types = predictions.types
-    columns: dict[str, NDArray[np.floating]] = {"p_consume": np.exp(predictions.log_p_consume[rows, items])}
-    log_p_type = predictions.type_law.pairs(rows, items)  # (N, L)
+    columns: dict[str, NDArray[np.floating]] = {"p_consume": np.exp(log_p_consume)}
     if any(outcome.name is not None for outcome in types.outcomes):
         named = zip(types.outcomes, np.exp(log_p_type).T, strict=True)
         columns |= {f"p_type_{outcome.label}": column for outcome, column in named}

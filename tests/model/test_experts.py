@@ -117,3 +117,19 @@ class TestBlended(PredictorContract):
     @pytest.fixture
     def histories(self, types: InteractionTypes) -> Interactions:
         return some_histories(types, I)
+
+
+def test_the_sums_of_one_user_or_of_some_items_are_those_of_all() -> None:
+    explained = Explained((6, 3, 2))
+    explained.items = torch.randint(0, 6, (6, 3), dtype=torch.int32)
+    explained.weights = torch.randn(6, 3, 2)
+    views = [torch.randn(4, 6), torch.randn(4, 6)]
+    whole = explained.grid(views)
+    assert torch.allclose(
+        whole[0, 2], sum((views[v][0][explained.items[2].long()] * explained.weights[2, :, v]).sum() for v in (0, 1))
+    )  # type: ignore[arg-type]
+    assert torch.allclose(explained.grid([view[:1] for view in views]), whole[:1], atol=1e-5)
+    assert torch.allclose(explained.grid(views, 1, 4), whole[:, 1:4], atol=1e-5)
+    assert torch.allclose(explained.grid([view[:1] for view in views], 1, 4), whole[:1, 1:4], atol=1e-5)
+    rows, items = torch.tensor([0, 3]), torch.tensor([5, 1])
+    assert torch.allclose(explained.pairs(views, rows, items), whole[rows, items], atol=1e-5)

@@ -9,6 +9,7 @@ rating of an outcome, and the means are four guesses of it. The scalars are fitt
 it, ours.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -19,6 +20,7 @@ from conv4rec.model.bags import is_dense
 from conv4rec.model.batch import Batch
 from conv4rec.model.factors import Factors, Posterior
 from conv4rec.model.neighbours import Neighbours
+from conv4rec.model.softmax import Pairs, add_once
 
 N_MEANS = 4
 """Guesses of the rating: factors, biases alone, biases and neighbours, network."""
@@ -48,14 +50,25 @@ class Explained(nn.Module):
         if self.items.numel() and not 0 <= int(self.items.min()) <= int(self.items.max()) < len(self.items):
             raise ValueError(f"a neighbour is not one of {len(self.items)} items")
 
-    def grid(self, views: list[Tensor]) -> Tensor:
-        """V views of the users' histories, (B, I) each, to the sums for all items, (B, I); sooner if stored by item."""
+    def grid(self, views: list[Tensor], start: int = 0, stop: int | None = None) -> Tensor:
+        """V views of the users' histories, (B, I) each, to the sums for the items from `start` to `stop`, (B, b).
+
+        Views are read sooner if they are stored by item, as the sums are. For one user rows of one number would be
+        summed, which is slow.
+        """
+        if len(views[0]) == 1:
+            return self._of_one(views, start, stop)
         total = torch.zeros(())
         for v, view in enumerate(views):
-            weights = self.weights[:, :, v].contiguous()
-            summed = functional.embedding_bag(self.items, view.T.contiguous(), mode="sum", per_sample_weights=weights)
-            total = summed if v == 0 else total.add_(summed)  # (I, B)
+            weights, items = self.weights[start:stop, :, v].contiguous(), self.items[start:stop]
+            summed = functional.embedding_bag(items, view.T.contiguous(), mode="sum", per_sample_weights=weights)
+            total = summed if v == 0 else total.add_(summed)  # (b, B)
         return total.T
+
+    def _of_one(self, views: list[Tensor], start: int, stop: int | None) -> Tensor:
+        items, weights = self.items[start:stop], self.weights[start:stop]  # (b, M), (b, M, V)
+        found = [view[0].index_select(0, items.flatten()).view(items.shape) for view in views]
+        return sum((each * weights[:, :, v] for v, each in enumerate(found)), torch.zeros(())).sum(1)[None]
 
     def pairs(self, views: list[Tensor], rows: Tensor, items: Tensor) -> Tensor:
         """The sums for N pairs, (N,)."""
@@ -92,22 +105,30 @@ class ConsumptionExperts(nn.Module):
 
     def views(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(B, I) sums over neighbours, and 1 at the history."""
-        by_item = torch.zeros(len(self.explained.items), batch.n_rows, device=batch.items.device)
-        by_item[batch.items, batch.rows] = 1.0
-        return self.explained.grid([by_item.T]), by_item.T
+        taken = self._taken(batch)
+        return self.explained.grid([taken.T]), taken.T
+
+    def begin(self, batch: Batch) -> Callable[[Tensor, int, int], Tensor]:
+        """What makes logits of the law from those of the network, (B, b) for the items from `start` to `stop`."""
+        taken, scalars = self._taken(batch), ConsumptionScalars(*self.scalars)
+
+        def joined(network: Tensor, start: int, stop: int) -> Tensor:
+            known = self.explained.grid([taken.T], start, stop).T.relu_().add_(scalars.log_floor.exp()).log_()  # (b, B)
+            logits = network * scalars.log_network.exp()
+            logits.add_(known.T, alpha=float(scalars.log_neighbours.exp()))
+            return add_once(logits, Pairs(batch.rows, batch.items), start, scalars.repeat)
+
+        return joined
 
     def forward(self, log_p_network: Tensor, batch: Batch) -> Tensor:
-        """Logits of consumption, (B, I): those of the scalars, in place."""
-        scalars = ConsumptionScalars(*self.scalars)
-        explained, _ = self.views(batch)
-        known = explained.T.relu_().add_(scalars.log_floor.exp()).log_()  # (I, B), as it is stored
-        logits = log_p_network * scalars.log_network.exp()
-        logits.add_(known.T, alpha=float(scalars.log_neighbours.exp()))
-        flat, at = logits.view(-1), batch.rows * logits.shape[1] + batch.items
-        flat.put_(
-            at, flat.index_select(0, at) + scalars.repeat
-        )  # a pair that is there twice is written twice, the same
-        return logits
+        """Logits of consumption, (B, I): `ConsumptionScalars.logits`, with less memory."""
+        return self.begin(batch)(log_p_network, 0, log_p_network.shape[1])
+
+    def _taken(self, batch: Batch) -> Tensor:
+        """(I, B) 1 at the history."""
+        taken = torch.zeros(len(self.explained.items), batch.n_rows, device=batch.items.device)
+        taken[batch.items, batch.rows] = 1.0
+        return taken
 
 
 class RatingExpert(NamedTuple):

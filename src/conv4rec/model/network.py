@@ -17,7 +17,7 @@ from conv4rec.model.bags import bag, products_at, rows_of
 from conv4rec.model.batch import Batch
 from conv4rec.model.experts import ConsumptionExperts, Explained, RatingExperts
 from conv4rec.model.factors import Factors
-from conv4rec.model.softmax import Drawn, Output, Pairs, exact_loss, logits, sampled_loss
+from conv4rec.model.softmax import Drawn, Output, Pairs, block_of_logits, exact_loss, sampled_loss
 from conv4rec.model.statistics import Statistics
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -89,7 +89,7 @@ class ConsumptionPath(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Logits of consumption, (B, I)."""
         output = Output(self.encode(batch), self.decoder, self.bias, self.repeat)
-        return logits(output, Pairs(batch.rows, batch.items))
+        return block_of_logits(output, Pairs(batch.rows, batch.items), 0, len(self.bias))
 
 
 class Style(NamedTuple):

@@ -77,8 +77,8 @@ class _ExactLoss(Function):
         top = z.new_full((len(z),), -torch.inf, dtype=torch.float32)
         total, picked = torch.zeros_like(top), top.new_zeros((), dtype=torch.float64)
         for start in range(0, n_items, block):
-            found = _logits(output, seen, start, min(start + block, n_items), ctx.product)  # (B, b)
-            picked += found.view(-1).index_select(0, _cells(targets, start, found, n_items)).sum(dtype=torch.float64)
+            found = block_of_logits(output, seen, start, min(start + block, n_items), ctx.product)  # (B, b)
+            picked += found.view(-1).index_select(0, _cells(targets, start, found)).sum(dtype=torch.float64)
             before, top = top, torch.maximum(top, found.amax(1))
             exponentials = found.sub_(top[:, None]).exp_()
             total = total * torch.exp(before - top) + exponentials.sum(1)
@@ -97,12 +97,17 @@ class _ExactLoss(Function):
         for start in range(0, len(decoder), ctx.block):
             stop = min(start + ctx.block, len(decoder))
             if ctx.held is None:
-                spread = _logits(output, seen, start, stop, ctx.product).sub_(normaliser[:, None]).exp_().mul_(weight)
+                spread = (
+                    block_of_logits(output, seen, start, stop, ctx.product)
+                    .sub_(normaliser[:, None])
+                    .exp_()
+                    .mul_(weight)
+                )
             else:
                 spread, ctx.held = ctx.held.mul_(weight / ctx.total[:, None]), None
-            at = _cells(targets, start, spread, len(decoder))
+            at = _cells(targets, start, spread)
             spread.view(-1).index_add_(0, at, (-gradient).expand(len(at)))  # (B, b) d loss / d logits
-            of_repeat += _sum_once(spread, _cells(seen, start, spread, len(decoder)))
+            of_repeat += _sum_once(spread, _cells(seen, start, spread))
             of_bias[start:stop] = spread.sum(0)
             spread = spread.to(ctx.product)
             of_z += spread @ decoder[start:stop].to(ctx.product)
@@ -110,18 +115,19 @@ class _ExactLoss(Function):
         return of_z, of_decoder, of_bias, of_repeat, None, None, None, None, None
 
 
-def logits(output: Output, seen: Pairs) -> Tensor:
-    """(B, I) logits of all items."""
-    return _logits(output, seen, 0, len(output.decoder), _product_type(output.z))
-
-
-def _logits(output: Output, seen: Pairs, start: int, stop: int, product: torch.dtype) -> Tensor:
-    """(B, b) logits of the items from `start` to `stop`, float32."""
+def block_of_logits(output: Output, seen: Pairs, start: int, stop: int, product: torch.dtype | None = None) -> Tensor:
+    """(B, b) logits of the items from `start` to `stop`, float32; products in the precision of now, or as told."""
+    product = _product_type(output.z) if product is None else product
     z, decoder, bias, repeat = output
     found = torch.addmm(bias[start:stop].to(product), z.to(product), decoder[start:stop].to(product).T).float()
-    flat, at = found.view(-1), _cells(seen, start, found, len(decoder))
-    flat.put_(at, flat.index_select(0, at) + repeat)  # a pair that is there twice is written twice, the same
-    return found
+    return add_once(found, seen, start, repeat)
+
+
+def add_once(block: Tensor, pairs: Pairs, start: int, value: Tensor) -> Tensor:
+    """The (B, b) block of the items from `start` on, with a value added at the pairs, in place; once at each."""
+    flat, at = block.view(-1), _cells(pairs, start, block)
+    flat.put_(at, flat.index_select(0, at) + value)  # a pair that is there twice is written twice, the same
+    return block
 
 
 def _sum_once(block: Tensor, at: Tensor) -> Tensor:
@@ -131,12 +137,12 @@ def _sum_once(block: Tensor, at: Tensor) -> Tensor:
     return (block.view(-1).index_select(0, at) / times.index_select(0, at)).sum()
 
 
-def _cells(pairs: Pairs, start: int, block: Tensor, n_items: int) -> Tensor:
+def _cells(pairs: Pairs, start: int, block: Tensor) -> Tensor:
     """Where the pairs whose items are in the block lie in it, flattened."""
     rows, places, width = pairs.rows, pairs.items - start, block.shape[1]
-    if width == n_items:
-        return rows * width + places
     inside = (places >= 0) & (places < width)
+    if bool(inside.all()):
+        return rows * width + places
     return rows[inside] * width + places[inside]
 
 
