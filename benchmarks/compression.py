@@ -13,14 +13,14 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import faiss
 import numpy as np
 from benchmarks.ablation import machine
-from benchmarks.compression_methods import Made, axes_of, graph, product_quantised, sparse_codes, truncated
+from benchmarks.compression_methods import LINKS, Made, axes_of, graph, product_quantised, sparse_codes, truncated
 from numpy.typing import NDArray
 
 from conv4rec.compression.compressor import entries_for
@@ -82,13 +82,14 @@ def compare(vectors: NDArray[np.float32], ratios: Sequence[float]) -> dict[str, 
     return {"vectors": list(vectors.shape), "queries": len(asked), "rows": rows}
 
 
-def at_bytes(vectors: NDArray[np.float32], axes: NDArray[np.float32], ratio: float, budget: int) -> list[Made]:
-    """The methods that are held to a number of bytes for each vector."""
-    found = sparse_codes(vectors, ratio, device="cpu")
-    found += [truncated(vectors, axes, budget, kind) for kind in ("float32", "float16", "int8")]
-    found += [product_quantised(vectors, budget, learned=False)] if 2 * budget <= 2 * vectors.shape[1] else []
-    found += [graph(vectors, axes, "i8", budget)] if budget > 48 else []
-    return found
+def at_bytes(vectors: NDArray[np.float32], axes: NDArray[np.float32], ratio: float, budget: int) -> Iterator[Made]:
+    """The methods that are held to a number of bytes for each vector, made one after the other."""
+    yield from sparse_codes(vectors, ratio, device="cpu")
+    for kind in ("float32", "float16", "int8"):
+        yield truncated(vectors, axes, budget, kind)
+    yield product_quantised(vectors, budget)
+    if budget >= 16 * LINKS:  # the links alone take half of them
+        yield graph(vectors, axes, "i8", budget)
 
 
 def measure(made: Made, vectors: NDArray[np.float32], asked: NDArray[np.intp], exact: NDArray[Any]) -> dict[str, Any]:

@@ -77,15 +77,14 @@ def truncated(vectors: Vectors, axes: Vectors, budget: int, kind: str) -> Made:
     )
 
 
-def product_quantised(vectors: Vectors, budget: int, *, learned: bool) -> Made:
-    """A byte for each of `budget` parts of the vectors, after a rotation: by variance, or learned (OPQ)."""
+def product_quantised(vectors: Vectors, budget: int) -> Made:
+    """A byte for each of `budget` parts of the vectors, turned at random along their principal axes before."""
     width = vectors.shape[1] // budget * budget
-    first = f"OPQ{budget}_{width}" if learned else f"PCAR{width}"
-    index = faiss.index_factory(vectors.shape[1], f"{first},PQ{budget}x8", INNER)
+    note = f"PCAR{width},PQ{budget}x8"
+    index = faiss.index_factory(vectors.shape[1], note, INNER)
     _fill(index, vectors)
-    name = "product quantisation, int8" + (", OPQ" if learned else "")
     shared = 4.0 * (vectors.shape[1] * width + 256 * width)
-    return Made(name, lambda queries, k: index.search(queries, k)[1], budget, shared, f"{first},PQ{budget}x8")
+    return Made("product quantisation, int8", lambda queries, k: index.search(queries, k)[1], budget, shared, note)
 
 
 def graph(vectors: Vectors, axes: Vectors, kind: str, budget: int | None = None) -> Made:

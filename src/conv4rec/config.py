@@ -192,9 +192,9 @@ class CompressConfig(Section):
     """Weight of the loss of codes with four times as many entries."""
     epochs: Positive = 15
     """Passes over the vectors. More of them bring decoded vectors nearer, and the codes of neighbours further apart."""
-    batch_size: Positive = 512
-    """Vectors in a batch."""
-    learning_rate: Annotated[float, Field(gt=0.0)] = 5e-4
+    batch_size: Positive | None = None
+    """Vectors in a batch. None: a twelfth of them, but 64 to 512, so that a pass over few has its steps."""
+    learning_rate: Annotated[float, Field(gt=0.0)] = 4e-4
     """Step size of Adam in the first pass; it falls linearly to zero."""
     candidates: Positive = 100
     """Items that the index finds for each user, or item, to be ranked by the exact law."""

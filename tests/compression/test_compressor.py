@@ -96,8 +96,8 @@ def test_the_wider_code_has_no_more_entries_than_atoms() -> None:
 def test_atoms_keep_their_length_in_training(vectors: Vectors) -> None:
     x = unit(torch.from_numpy(vectors))
     network = Autoencoder(first_atoms(x, 50, torch.Generator().manual_seed(0)))
-    config = CompressConfig(epochs=3, batch_size=100, learning_rate=0.1)
-    shown = Trainer(network, config, 4).run(x, 1)
+    config = CompressConfig(epochs=3, learning_rate=0.1)
+    shown = Trainer(network, config, 4, 100).run(x, 1)
     assert network.atoms.norm(dim=1).tolist() == pytest.approx([1.0] * 50, abs=1e-5)
     assert 0 <= shown.dead < 50
 
@@ -125,7 +125,7 @@ def test_the_same_seed_gives_the_same_codes(vectors: Vectors) -> None:
 
 def test_width_and_k_follow_from_the_data(vectors: Vectors) -> None:
     compressor = Compressor(ratio=2, epochs=1).fit(vectors)
-    assert (compressor.width, compressor.config.k) == (300, 10)
+    assert (compressor.width, compressor.config.k, compressor.config.batch_size) == (300, 10, 64)
     index = SparseIndex(compressor.atoms)
     index.add(compressor.encode(vectors))
     per_code = index.n_bytes - 4 * (compressor.width + 1) - len(vectors)

@@ -89,8 +89,8 @@ class Pass:
 class Trainer:
     """Adam over passes in random order, with atoms of length one after every step."""
 
-    def __init__(self, network: Autoencoder, config: CompressConfig, k: int) -> None:
-        self.network, self.config, self.k = network, config, k
+    def __init__(self, network: Autoencoder, config: CompressConfig, k: int, batch_size: int) -> None:
+        self.network, self.config, self.k, self.batch_size = network, config, k, batch_size
         self.optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
         self.order = torch.Generator().manual_seed(config.seed)
 
@@ -98,7 +98,7 @@ class Trainer:
         """One pass over (N, d) vectors of length one."""
         used = torch.zeros(len(self.network.atoms), dtype=torch.bool, device=x.device)
         order = torch.randperm(len(x), generator=self.order).to(x.device)
-        batches = torch.split(order, self.config.batch_size)
+        batches = torch.split(order, self.batch_size)
         total = x.new_zeros(())
         for place, batch in enumerate(batches):
             self._slow_down((number - 1 + place / len(batches)) / self.config.epochs)

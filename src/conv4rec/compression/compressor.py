@@ -65,7 +65,8 @@ class Compressor:
         config = self._settled(*x.shape)
         start = torch.Generator().manual_seed(config.seed)
         network = Autoencoder(first_atoms(x, _given(config.width), start))
-        trainer, passes = Trainer(network, config, _given(config.k)), []
+        batch_size = _given(config.batch_size)
+        trainer, passes = Trainer(network, config, _given(config.k), batch_size), []
         for number in range(1, config.epochs + 1):
             passes.append(trainer.run(x, number))
             _tell(passes[-1], config, listener)
@@ -139,13 +140,15 @@ class Compressor:
         return self._network
 
     def _settled(self, n_vectors: int, dim: int) -> CompressConfig:
-        """The settings with width and k where they were left to the data."""
-        width, k = self.config.width, self.config.k
+        """The settings with those that were left to the data."""
+        width, k, batch_size = self.config.width, self.config.k, self.config.batch_size
         if width is None:
             width = max(2, min(MOST_ATOMS, n_vectors // PER_ATOM))
         if k is None:
             k = entries_for(self.config.ratio, dim)
-        return self.config.model_copy(update={"width": width, "k": min(k, width)})
+        if batch_size is None:
+            batch_size = min(512, max(64, n_vectors // 12))
+        return self.config.model_copy(update={"width": width, "k": min(k, width), "batch_size": batch_size})
 
 
 def entries_for(ratio: float, dim: int) -> int:
