@@ -15,6 +15,7 @@ from conv4rec.config import Config
 from conv4rec.data.interactions import Interactions
 from conv4rec.data.ratings import Ratings
 from conv4rec.data.split import split
+from conv4rec.errors import TrainingError
 from conv4rec.evaluation import Validation
 from conv4rec.model.network import Network
 from conv4rec.model.statistics import Statistics
@@ -28,10 +29,11 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")  # Ray
 
 @dataclass(frozen=True)
 class Deadly:
-    """A source that kills the second worker in the middle of the second epoch, once."""
+    """A source that kills the second worker in the middle of the second epoch, once, or in every epoch."""
 
     inner: InMemory
     mark: Path
+    always: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -50,7 +52,7 @@ class Deadly:
             if world.rank == 1 and number == 2:
                 passes = self.mark.read_text() if self.mark.exists() else ""
                 self.mark.write_text(passes + "x")
-                if len(passes) == 1:
+                if self.always or len(passes) == 1:
                     os.kill(os.getpid(), signal.SIGKILL)
             yield share
 
@@ -63,29 +65,74 @@ class Heard(Silent):
         self.epochs.append(epoch.number)
 
 
-@pytest.mark.usefixtures("ray")
-def test_a_worker_is_killed_and_the_model_is_that_of_one_process(
-    checkerboard: Ratings, small_config: Config, tmp_path: Path
-) -> None:
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    parts, vocabulary = split(checkerboard, small_config.split), checkerboard.vocabulary()
-    known = Interactions.from_ratings(parts.train, vocabulary)
-    validation = Validation.of(parts.validation, vocabulary)
-    settings = small_config.train.model_copy(update={"epochs": 4})
-    networks = []
-    for _ in range(2):
+class Setting:
+    """The checkerboard, and networks that start alike."""
+
+    def __init__(self, ratings: Ratings, config: Config) -> None:
+        parts, vocabulary = split(ratings, config.split), ratings.vocabulary()
+        self.types, self.model = vocabulary.types, config.model.model_copy(update={"dropout": 0.3})
+        self.known = Interactions.from_ratings(parts.train, vocabulary)
+        self.validation = Validation.of(parts.validation, vocabulary)
+        self.settings = config.train.model_copy(update={"epochs": 4})
+
+    def network(self) -> Network:
         torch.manual_seed(7)
-        networks.append(
-            Network(small_config.model.model_copy(update={"dropout": 0.3}), Statistics.of(known, vocabulary.types))
-        )
-    alone, together = networks
-    one = train(alone, known, vocabulary.types, settings, validation=validation)
-    heard, source = Heard(), Deadly(InMemory.of(known, torch.device("cpu")), tmp_path / "mark")
-    two = RayTraining(2)(
-        together, source, vocabulary.types, settings, validation=validation, listener=heard, checkpoint=tmp_path / "c"
-    )
+        return Network(self.model, Statistics.of(self.known, self.types))
+
+    def source(self, mark: Path, *, always: bool = False) -> Deadly:
+        return Deadly(InMemory.of(self.known, torch.device("cpu")), mark, always)
+
+
+@pytest.fixture
+def setting(checkerboard: Ratings, small_config: Config) -> Setting:
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    return Setting(checkerboard, small_config)
+
+
+@pytest.mark.usefixtures("ray")
+def test_a_worker_is_killed_and_the_model_is_that_of_one_process(setting: Setting, tmp_path: Path) -> None:
+    alone, together, checkpoint = setting.network(), setting.network(), tmp_path / "c"
+    one = train(alone, setting.known, setting.types, setting.settings, validation=setting.validation)
+    heard, source = Heard(), setting.source(tmp_path / "mark")
+    parts = {"validation": setting.validation, "listener": heard, "checkpoint": checkpoint}
+    two = RayTraining(2)(together, source, setting.types, setting.settings, **parts)  # type: ignore[arg-type]
     assert (tmp_path / "mark").read_text() == "xxxxx", "four epochs, and one that was begun twice"
     assert heard.epochs == [1, 2, 3, 4]
     assert [e.number for e in two.epochs] == [e.number for e in one.epochs]
+    assert (two.best_epoch, two.softmax) == (one.best_epoch, one.softmax)
     for name, value in alone.state_dict().items():
         assert torch.allclose(together.state_dict()[name], value, atol=1e-4), name
+    again = setting.network()
+    train(
+        again,
+        source,
+        setting.types,
+        setting.settings,
+        validation=setting.validation,
+        checkpoint=checkpoint,
+        resume=True,
+    )
+    assert all(torch.equal(again.state_dict()[name], value) for name, value in together.state_dict().items())
+
+
+@pytest.mark.usefixtures("ray")
+def test_workers_that_always_die(setting: Setting, tmp_path: Path) -> None:
+    source = setting.source(tmp_path / "mark", always=True)
+    with pytest.raises(TrainingError, match="workers died more than 0 times, at last: "):
+        RayTraining(2, max_failures=0)(setting.network(), source, setting.types, setting.settings)
+
+
+@pytest.mark.usefixtures("ray")
+def test_a_loss_that_is_not_a_number_is_not_tried_again(setting: Setting) -> None:
+    network = setting.network()
+    with torch.no_grad():
+        network.consumption.bias[3] = torch.nan
+    with pytest.raises(TrainingError, match="epoch 1: the loss is nan; lower train.learning_rate"):
+        RayTraining(2)(network, setting.known, setting.types, setting.settings)
+
+
+@pytest.mark.usefixtures("ray")
+def test_gpus_that_are_not_there(setting: Setting) -> None:
+    settings = setting.settings.model_copy(update={"device": "cuda"})
+    with pytest.raises(TrainingError, match="train.device = cuda: the cluster has no GPU for each of 2"):
+        RayTraining(2)(setting.network(), setting.known, setting.types, settings)
