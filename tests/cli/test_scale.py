@@ -86,3 +86,26 @@ def test_a_folder_whose_files_differ(tmp_path: Path) -> None:
     frame.with_columns(item_id=frame["user_id"]).write_parquet(tmp_path / "b.parquet")
     with pytest.raises(DataError, match="item is text in one file and not in another"):
         run("train", "--data", tmp_path, "--model", tmp_path / "m")
+
+
+def test_users_come_from_parquet(fitted: Conv4Rec, tmp_path: Path) -> None:
+    model = fitted.save(tmp_path / "m")
+    asked = fitted.vocabulary.users.values[5:8]
+    asked.to_frame("user_id").write_parquet(tmp_path / "users.parquet")
+    told = run("recommend", model, "--users", tmp_path / "users.parquet", "-k", 3, "--json")
+    assert told["recommendations"] == fitted.recommend(asked, 3).to_dicts()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--workers", "2", "--all-users"], "--workers scores known users: expected --out NAME.parquet and no --hist"),
+        (["--workers", "2", "--history", "i00=5", "--out", "x.parquet"], "--workers scores known users"),
+        (["--address", "auto", "--all-users"], "--address auto: expected --workers beside it"),
+        (["--users", "u.parquet", "--all-users"], "expected one of --user, --users, --all-users and --history"),
+    ],
+)
+def test_scoring_that_does_not_go_together(fitted: Conv4Rec, tmp_path: Path, words: list[str], message: str) -> None:
+    model = fitted.save(tmp_path / "m")
+    with pytest.raises(QueryError, match=message):
+        run("recommend", model, *words)
