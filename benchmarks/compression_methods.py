@@ -80,7 +80,7 @@ def truncated(vectors: Vectors, axes: Vectors, budget: int, kind: str) -> Made:
 def product_quantised(vectors: Vectors, budget: int) -> Made:
     """A byte for each of `budget` parts of the vectors, turned at random along their principal axes before."""
     width = vectors.shape[1] // budget * budget
-    note = f"PCAR{width},PQ{budget}x8"
+    note = f"PCAR{width},PQ{budget}x8np"  # np: codes are not put in an order that is not used
     index = faiss.index_factory(vectors.shape[1], note, INNER)
     _fill(index, vectors)
     shared = 4.0 * (vectors.shape[1] * width + 256 * width)
