@@ -1,8 +1,9 @@
 """What inverse learning is worth against false negatives and wrong labels: MovieLens 1M, four models, five seeds.
 
-    python -m benchmarks.denoising --rows denoising.jsonl            # every fit a line; a killed run goes on
-    python -m benchmarks.denoising --rows denoising.jsonl --summarise    # writes benchmarks/results/denoising.json,
-                                                                         # and shows the tables of docs/denoising.md
+    python -m benchmarks.denoising                 # every fit a line of benchmarks/results/denoising.jsonl; a killed run
+                                                   # goes on; at the end, as --summarise
+    python -m benchmarks.denoising --summarise     # writes benchmarks/results/denoising.json from whole seeds, and shows
+                                                   # the tables of docs/denoising.md
 
 Labels: a rating above 2 is positive. 60/20/20 at random, a split for every seed. Unlabelled pairs: uniform among the
 items that the user has no training label for, one for every labelled pair, drawn anew every epoch. Conditions: a share
@@ -55,6 +56,7 @@ from conv4rec.denoising.measures import pooled_auc
 from conv4rec.denoising.step import PairModel
 
 RESULT = Path(__file__).parent / "results" / "denoising.json"
+ROWS = RESULT.with_suffix(".jsonl")
 ABOVE, WIDTH, PLANTED, LISTED_USERS = 2.0, 32, 0.1, 500
 PENALTIES, WEIGHTS = (1e-5, 3e-5), (0.1, 1.0)
 FIXED: dict[str, Any] = {"learning_rate": 0.01, "batch_size": 8192, "epochs": 14, "patience": 2, "warmup": 2}
@@ -258,7 +260,7 @@ def machine() -> Row:
 def main() -> None:
     """Run what is missing, or write the results file from what is there."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=Path, required=True, help="every finished fit, a line of JSON each")
+    parser.add_argument("--rows", type=Path, default=ROWS, help="every finished fit, a line of JSON each")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--summarise", action="store_true", help="only write the results file")
     parser.add_argument("--out", type=Path, default=RESULT)
