@@ -1,9 +1,9 @@
 """What inverse learning is worth against false negatives and wrong labels: MovieLens 1M, four models, five seeds.
 
-    python -m benchmarks.denoising                 # every fit a line of benchmarks/results/denoising.jsonl; a killed run
-                                                   # goes on; at the end, as --summarise
-    python -m benchmarks.denoising --summarise     # writes benchmarks/results/denoising.json from whole seeds, and shows
-                                                   # the tables of docs/denoising.md
+    python -m benchmarks.denoising                 # every fit a line of results/denoising.jsonl; a killed run goes on;
+                                                   # at the end, as --summarise
+    python -m benchmarks.denoising --summarise     # writes results/denoising.json from whole seeds, and shows the
+                                                   # tables of docs/denoising.md
 
 Labels: a rating above 2 is positive. 60/20/20 at random, a split for every seed. Unlabelled pairs: uniform among the
 items that the user has no training label for, one for every labelled pair, drawn anew every epoch. Conditions: a share
