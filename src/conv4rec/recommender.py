@@ -209,6 +209,16 @@ class Conv4Rec:
         names, interactions = read_history(history, self.vocabulary)
         return self._answers.engine.rank(names, interactions, Query(k=k, **choices))
 
+    def recommend_shard(self, shards: Shards, number: int, k: int = 10, **choices: Unpack[Choices]) -> pl.DataFrame:
+        """As `recommend`, for all users of a shard of what a model of `fit_shards` was trained on.
+
+        Raises QueryError for shards of other data.
+        """
+        if shards.fingerprint != self.origin.data_fingerprint:
+            raise QueryError(f"{shards.folder}: these are not the shards that the model was trained on")
+        users, histories = shards.histories(number)
+        return self._answers.engine.rank(self.vocabulary.users.take(users), histories, Query(k=k, **choices))
+
     def predict(self, pairs: Any, *, like: float | None = None) -> pl.DataFrame:
         """The law of pairs of a known user and a known item, a row each, in the order given.
 

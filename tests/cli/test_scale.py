@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import cast
 
 import pytest
 from typer.testing import CliRunner
@@ -53,6 +54,13 @@ def test_shards_that_are_asked_for(folder: Path, tmp_path: Path) -> None:
     assert model.recommend_for({"i00": 5.0}, 3).height == 3
     with pytest.raises(QueryError, match="this model was saved without histories"):
         model.recommend([100])
+    told = run("recommend", tmp_path / "m", "--shards", tmp_path / "s", "-k", 3, "--json")
+    ratings = make_checkerboard()
+    mine = ratings.frame.filter(user_id=104)
+    expected = model.recommend_for(dict(zip(mine["item_id"], mine["rating"], strict=True)), 3)
+    found = [row for row in cast("list[dict[str, object]]", told["recommendations"]) if row["user_id"] == 104]
+    assert told["rows"] == 3 * ratings.n_users
+    assert [row["item_id"] for row in found] == expected["item_id"].to_list()
 
 
 def test_what_is_larger_than_memory_goes_by_shards(
@@ -102,7 +110,10 @@ def test_users_come_from_parquet(fitted: Conv4Rec, tmp_path: Path) -> None:
         (["--workers", "2", "--all-users"], "--workers scores known users: expected --out NAME.parquet and no --hist"),
         (["--workers", "2", "--history", "i00=5", "--out", "x.parquet"], "--workers scores known users"),
         (["--address", "auto", "--all-users"], "--address auto: expected --workers beside it"),
-        (["--users", "u.parquet", "--all-users"], "expected one of --user, --users, --all-users and --history"),
+        (
+            ["--users", "u.parquet", "--all-users"],
+            "expected one of --user, --users, --all-users, --shards and --history",
+        ),
     ],
 )
 def test_scoring_that_does_not_go_together(fitted: Conv4Rec, tmp_path: Path, words: list[str], message: str) -> None:

@@ -77,6 +77,11 @@ def test_shards_hold_what_is_read_in_memory(
     assert shards.read_vocabulary().items.values.to_list() == vocabulary.items.values.to_list()
     assert same(in_user_order(shards), Interactions.from_ratings(ratings, vocabulary))
     assert len(shards) == -(-frame.height // shard)
+    users, histories = zip(*(shards.histories(number) for number in range(len(shards))), strict=True)
+    assert sorted(np.concatenate(users).tolist()) == list(range(len(vocabulary.users)))
+    assert sum(map(len, histories)) == shards.n_interactions + len(shards.held_out().validation) + len(
+        shards.held_out().test
+    )
 
 
 @pytest.fixture

@@ -29,6 +29,9 @@ def recommend(
         Path | None,
         typer.Option("--users", help="The known users in the column user_id of Parquet, a file or a folder."),
     ] = None,
+    shards: Annotated[
+        Path | None, typer.Option("--shards", help="All users of the shards that the model was trained on.")
+    ] = None,
     history: options.History = None,
     k: options.K = 10,
     rank_by: Annotated[str, typer.Option(help=RANK_BY)] = "consume",
@@ -54,12 +57,15 @@ def recommend(
     With --workers, known users are scored in several processes, on this machine or a Ray cluster; --out is then a
     folder of Parquet files.
     """
+    import polars as pl
+
+    from conv4rec.data.shards import Shards
     from conv4rec.ids import as_series
     from conv4rec.recommender import Conv4Rec
     from conv4rec.scale.recommend import RayScoring, read_users
 
-    if sum(map(bool, (user, users_in, all_users, history))) != 1:
-        raise QueryError("recommend: expected one of --user, --users, --all-users and --history")
+    if sum(map(bool, (user, users_in, all_users, shards, history))) != 1:
+        raise QueryError("recommend: expected one of --user, --users, --all-users, --shards and --history")
     check_suffix(out)
     _check_workers(workers, address, out, history)
     fitted = Conv4Rec.load(model)
@@ -78,11 +84,19 @@ def recommend(
     if history:
         table = fitted.recommend_for(options.parse_history(history, fitted), k, **choices)
     elif workers is not None and out is not None:
-        fitted.recommend(users.values[:1], k, **choices)  # refuses here what every worker would refuse
-        asked = as_series(_asked(user, users), "user") if users_in is None else users_in
+        opened = None if shards is None else Shards.open(shards)
+        if opened is None:
+            fitted.recommend(users.values[:1], k, **choices)  # refuses here what every worker would refuse
+        else:
+            fitted.recommend_shard(opened, 0, k, **choices)
+        asked = users_in if opened is None else opened
+        asked = as_series(_asked(user, users), "user") if asked is None else asked
         rows = RayScoring(workers, address)(model, asked, out, k, choices)
         tell_rows(rows, as_json=as_json, out=out, model=model)
         return
+    elif shards is not None:
+        opened = Shards.open(shards)
+        table = pl.concat([fitted.recommend_shard(opened, number, k, **choices) for number in range(len(opened))])
     else:
         table = fitted.recommend(_asked(user, users) if users_in is None else read_users(users_in), k, **choices)
     give_frame(table, name="recommendations", as_json=as_json, out=out, model=model)

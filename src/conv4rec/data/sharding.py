@@ -24,7 +24,7 @@ from conv4rec.data.interactions import Interactions
 from conv4rec.data.labels import TEST, TRAIN, VALIDATION, Labels
 from conv4rec.data.pieces import ParquetFolder
 from conv4rec.data.scale import find_scale, interaction_types
-from conv4rec.data.shards import MANIFEST, Shards, Size, shard_name, stack, write_interactions, write_manifest
+from conv4rec.data.shards import MANIFEST, Shards, Size, shard_name, shard_of, stack, write_interactions, write_manifest
 from conv4rec.data.table import by_row
 from conv4rec.errors import DataError
 from conv4rec.ids import Ids
@@ -40,7 +40,6 @@ HELD_OUT = 20_000
 """Users some of whose interactions are held out; all of them where there are fewer."""
 ROW = np.dtype([("user", "<i4"), ("item", "<i4"), ("channel", "u1"), ("time", "<i8")])
 NO_TIME = np.iinfo(np.int64).min
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 Tell = Callable[[str], object]
 
@@ -120,7 +119,7 @@ class _Writer:
     def _spread(self, partial: Path, vocabulary: Vocabulary, n_shards: int) -> None:
         for frame in self.folder.pieces(PIECE):
             rows = _encode(frame, vocabulary)
-            shard = _shard_of(rows["user"], n_shards)
+            shard = shard_of(rows["user"], n_shards)
             order = np.argsort(shard, kind="stable")
             ends = np.cumsum(np.bincount(shard, minlength=n_shards))
             for number, part in enumerate(np.split(rows[order], ends[:-1])):
@@ -259,12 +258,6 @@ def _encode(frame: pl.DataFrame, vocabulary: Vocabulary) -> NDArray[Any]:
     timed = "timestamp" in frame.columns
     rows["time"] = frame["timestamp"].fill_null(NO_TIME).to_numpy() if timed else NO_TIME
     return rows
-
-
-def _shard_of(users: NDArray[np.int32], n_shards: int) -> NDArray[np.int64]:
-    """By the upper bits of a multiple of the index, which leave no pattern."""
-    mixed = (users.astype(np.uint64) * GOLDEN) >> np.uint64(40)
-    return (mixed % np.uint64(n_shards)).astype(np.int64)
 
 
 def _asked(n_users: int, seed: int) -> NDArray[np.int64]:

@@ -19,6 +19,8 @@ from conv4rec.vocabulary import InteractionType, InteractionTypes, Vocabulary
 MANIFEST = "shards.json"
 SCHEMA = 1
 ARRAYS = ("indptr", "items", "channels")
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+"""2^64 over the golden ratio."""
 
 
 class Size(NamedTuple):
@@ -112,11 +114,31 @@ class Shards:
         """(B,) the user index of every row of a shard."""
         return _array(self.folder / shard_name(number) / "users.npy")
 
+    def histories(self, number: int) -> tuple[NDArray[np.int32], Interactions]:
+        """All that is known of the users of a shard, held out or not: their indices, ascending, and a row for each."""
+        held = self.held_out()
+        ours = np.flatnonzero(shard_of(held.users, len(self)) == number)
+        parts = [(self.users_of(number), self.shard(number))]
+        parts += [(held.users[ours], part.select(ours)) for part in (held.validation, held.test)]
+        of, items, channels = (
+            np.concatenate([np.repeat(users, part.counts) for users, part in parts]),
+            *(np.concatenate([getattr(part, name) for _, part in parts]) for name in ("items", "channels")),
+        )
+        users, rows = np.unique(of, return_inverse=True)
+        sizes = {"n_users": len(users), "n_items": self.n_items}
+        return users, Interactions.from_triples(rows.astype(np.int32), items, channels, **sizes)
+
     def held_out(self) -> HeldOut:
         """What training does not see, in memory."""
         folder, n_items = self.folder / "held-out", self.n_items
         parts = [read_interactions(folder / name, n_items) for name in ("history", "validation", "test")]
         return HeldOut(np.array(_array(folder / "users.npy")), *map(in_memory, parts))
+
+
+def shard_of(users: NDArray[np.integer], n_shards: int) -> NDArray[np.int64]:
+    """(N,) the shard of every user: by the upper bits of a multiple of the index, which leave no pattern."""
+    mixed = (users.astype(np.uint64) * GOLDEN) >> np.uint64(40)
+    return (mixed % np.uint64(n_shards)).astype(np.int64)
 
 
 def shard_name(number: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import torch
 
+from conv4rec.data.shards import Shards
 from conv4rec.errors import DataError, SaveError
 from conv4rec.recommender import Conv4Rec
 from conv4rec.scale.cluster import cluster, cores_each
@@ -28,12 +29,15 @@ class RayScoring:
     address: str | None = None
     batch: int = 1024
 
-    def __call__(self, model: Path, users: Path | pl.Series, out: Path, k: int, choices: Mapping[str, Any]) -> int:
+    def __call__(
+        self, model: Path, users: Path | pl.Series | Shards, out: Path, k: int, choices: Mapping[str, Any]
+    ) -> int:
         """Write the rows of `Conv4Rec.recommend(users, k, **choices)` to Parquet files in a new folder; their number.
 
         Args:
             model: a model file with histories.
-            users: a Parquet file, or a folder of them, with `user_id`; or the ids themselves.
+            users: a Parquet file, or a folder of them, with `user_id`; or the ids themselves; or, for a model of
+                shards, these, and then all their users.
             out: the folder; the users are in the order given, in files named in that order.
             k: length of a list.
             choices: as for `Conv4Rec.recommend`.
@@ -51,11 +55,12 @@ class RayScoring:
             DataContext.get_current().execution_options.preserve_order = True
             DataContext.get_current().enable_progress_bars = False
             asked, cores = self._asked(users), cores_each(ray, self.workers)
+            shards = users.folder.absolute() if isinstance(users, Shards) else None
             rows = asked.map_batches(
                 _Scorer,
-                fn_constructor_args=(model.absolute(), k, dict(choices), cores),
+                fn_constructor_args=(model.absolute(), shards, k, dict(choices), cores),
                 batch_format="pyarrow",
-                batch_size=self.batch,
+                batch_size=1 if isinstance(users, Shards) else self.batch,
                 compute=ActorPoolStrategy(min_size=1, max_size=self.workers),
                 num_cpus=cores / 2,  # Ray Data waits for ever if nothing is left to read and write with
             )
@@ -66,12 +71,14 @@ class RayScoring:
                 raise
         return int(pl.scan_parquet(out / "*.parquet").select(pl.len()).collect().item())
 
-    def _asked(self, users: Path | pl.Series) -> Any:
-        from ray.data import from_arrow, read_parquet
+    def _asked(self, users: Path | pl.Series | Shards) -> Any:
+        from ray import data
 
+        if isinstance(users, Shards):
+            return data.range(len(users))
         if isinstance(users, pl.Series):
             table = users.rename("user_id").to_frame().to_arrow(compat_level=pl.CompatLevel.oldest())
-            return from_arrow(table).repartition(target_num_rows_per_block=self.batch)
+            return data.from_arrow(table).repartition(target_num_rows_per_block=self.batch)
         _scan(users)
         return (
             read_parquet(str(users.absolute()))
@@ -99,10 +106,14 @@ def _scan(path: Path) -> pl.LazyFrame:
 class _Scorer:
     """A worker: the model, and what it is asked."""
 
-    def __init__(self, model: Path, k: int, choices: dict[str, Any], threads: int) -> None:
+    def __init__(self, model: Path, shards: Path | None, k: int, choices: dict[str, Any], threads: int) -> None:
         torch.set_num_threads(threads)
         self.model, self.k, self.choices = Conv4Rec.load(model), k, choices
+        self.shards = None if shards is None else Shards.open(shards)
 
     def __call__(self, batch: Any) -> Any:
-        users = pl.Series(batch.column("user_id"))
-        return self.model.recommend(users, self.k, **self.choices).to_arrow(compat_level=pl.CompatLevel.oldest())
+        if self.shards is None:
+            found = self.model.recommend(pl.Series(batch.column("user_id")), self.k, **self.choices)
+        else:
+            found = self.model.recommend_shard(self.shards, batch.column("id")[0].as_py(), self.k, **self.choices)
+        return found.to_arrow(compat_level=pl.CompatLevel.oldest())
