@@ -80,11 +80,8 @@ class RayScoring:
             table = users.rename("user_id").to_frame().to_arrow(compat_level=pl.CompatLevel.oldest())
             return data.from_arrow(table).repartition(target_num_rows_per_block=self.batch)
         _scan(users)
-        return (
-            read_parquet(str(users.absolute()))
-            .select_columns(["user_id"])
-            .repartition(target_num_rows_per_block=self.batch)
-        )
+        found = data.read_parquet(str(users.absolute())).select_columns(["user_id"])
+        return found.repartition(target_num_rows_per_block=self.batch)
 
 
 def read_users(path: Path) -> pl.Series:
