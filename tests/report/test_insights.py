@@ -40,7 +40,7 @@ def insights(kernel: Any = KERNEL) -> Insights:
         HistogramShift(of="user", name="7", place="middle", rating=r, everyone=0.5, own=own, predicted=0.5)
         for r, own in ((1.0, 0.25), (2.0, 0.75))
     ]
-    rows = {"n_samples": 900, "uniform": 7.0, "fitted": 5.0, "unseen": 5.5}
+    rows: dict[str, Any] = {"n_samples": 900, "uniform": 7.0, "fitted": 5.0, "unseen": 5.5}
     bound = BoundRow(path="joint", unit="users", by_norm=120.0, by_count=900.0, leading=30.0, tv=1.0, **rows)
     held_out = HeldOutRow(unit="users", n_scalars=15, bound=3.0, **(rows | {"unseen": 4.0}))
     covered = [

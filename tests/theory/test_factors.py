@@ -93,8 +93,8 @@ def test_no_change_of_a_matrix_moves_a_loss_further_than_its_sensitivity(
     step = torch.randn(weights.shape, generator=torch.Generator().manual_seed(0)) * 1e-3
     with torch.no_grad():
         before = torch.log_softmax(path(batch), dim=1)
-        weights += step
+        weights.add_(step)
         moved = (torch.log_softmax(path(batch), dim=1) - before).abs().max()
-        weights -= step
+        weights.sub_(step)
     size = float(step.norm(dim=1).max()) if layer.matrix.n_outputs else svd(step.flatten(0, -2))
     assert 0 < float(moved) <= layer.sensitivity * layer.input_norm * size

@@ -1,5 +1,7 @@
 """Kernels are the same when channels are exchanged and scaled, and say what was planted in the data."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -76,7 +78,8 @@ def test_stability_over_seeds() -> None:
     maps = [typed(likeness, [1.0, 1.0, 1.0]) for _ in range(3)]
     before = [typed(likeness, [1.0, 1.0, 1.0], seed) for seed in range(3)]
     (found,) = stability(maps, before)
-    assert (found.path, found.kernels, found.effects) == ("consumption", pytest.approx(1.0), pytest.approx(1.0))
+    assert found.path == "consumption"
+    assert [found.kernels, found.effects] == pytest.approx([1.0, 1.0])
     assert found.spread == pytest.approx(0.0)
     assert found.kernels_by_chance < 1.0
     with pytest.raises(TheoryError, match="1 model: expected at least two seeds to compare"):
@@ -90,7 +93,7 @@ def test_the_planted_relation_of_named_types_is_recovered(
     small_config: Config, relation: tuple[float, float, float], alike: set[str]
 ) -> None:
     """By the path of types; where an event cannot happen twice, that it happened would tell most."""
-    size = {"n_users": 400, "n_items": 40, "n_interactions": 60}
+    size: dict[str, Any] = {"n_users": 400, "n_items": 40, "n_interactions": 60}
     world = simulate(SimulatorConfig(types="related", relation=relation, replace=True, **size))
     settings = ["train.epochs=12", "train.batch_size=64", "experts.neighbours=0", "experts.factors=[]"]
     config = override(small_config, [*settings, "train.rating_weight_decay=0.01"])

@@ -39,7 +39,7 @@ def test_a_network_that_did_not_move_pays_no_distance_and_has_a_gradient(network
     total = Penalty(network, TrainConfig(distance_penalty=2.0))()
     assert isinstance(total, torch.Tensor)
     assert float(total.detach()) == 0.0
-    total.backward()
+    torch.autograd.backward(total)
     gradient = network.consumption.encoder.table.grad
     assert gradient is not None
     assert gradient.isfinite().all()

@@ -76,9 +76,11 @@ def _rows(group: Group, record: Record) -> list[Row]:
         title = f"{record.model}{_run(group, record)}: {each.path}, N = {each.n_samples:,} {each.unit}"
         values = {"measured": max(LEAST, each.unseen - each.fitted)} | each.model_dump(include=set(NAMES))
         rows += [group.row(record, panel=title, figure=told, value=values[key]) for key, told in NAMES.items()]
-    for each in insights.held_out:
-        title = f"{record.model}{_run(group, record)}: whole law, N = {each.n_samples:,} {each.unit}"
-        values = {"measured": max(LEAST, each.unseen - each.fitted)} | each.model_dump(include=set(HELD_OUT))
+    for held_out in insights.held_out:
+        title = f"{record.model}{_run(group, record)}: whole law, N = {held_out.n_samples:,} {held_out.unit}"
+        values = {"measured": max(LEAST, held_out.unseen - held_out.fitted)} | held_out.model_dump(
+            include=set(HELD_OUT)
+        )
         rows += [group.row(record, panel=title, figure=told, value=values[key]) for key, told in HELD_OUT.items()]
     return rows
 

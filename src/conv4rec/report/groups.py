@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from conv4rec.records import Part, Record
+from pydantic import BaseModel
+
+from conv4rec.records import Record
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Group:
         words = [f"seed {record.seed}"] * (len(seeds) > 1) + [f"window {record.window}"] * (len(windows) > 1)
         return ", ".join(words)
 
-    def row(self, record: Record, part: Part | None = None, **more: Any) -> dict[str, Any]:
+    def row(self, record: Record, part: BaseModel | None = None, **more: Any) -> dict[str, Any]:
         """What a picture knows of a point: model and run, the fields of `part`, and more."""
         fields = {} if part is None else part.model_dump()
         return {"model": record.model, "run": self.run_of(record)} | fields | more

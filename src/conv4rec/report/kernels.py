@@ -195,12 +195,9 @@ def _map_panel(found: Drawn, title: str) -> Panel:
         for n, (kind, (a, b)) in enumerate(zip(types, places, strict=True))
     ]
     reach = 1.25 * max(0.1, float(np.abs(places).max(initial=0.1)))
-    x, y = (
-        alt.X(f"{axis}:Q", title="distance (mean strengths)", scale=alt.Scale(domain=[-reach, reach]))
-        if axis == "x"
-        else alt.Y(f"{axis}:Q", title=None, scale=alt.Scale(domain=[-reach, reach]))
-        for axis in ("x", "y")
-    )
+    scale = alt.Scale(domain=[-reach, reach])
+    x = alt.X("x:Q", title="distance (mean strengths)", scale=scale)
+    y = alt.Y("y:Q", title="distance (mean strengths)", scale=scale)
     base = alt.Chart(alt.InlineData(values=rows)).encode(x=x, y=y)
     colour = found.looks[found.models[0]].colour
     line = base.mark_line(color=colour, opacity=0.4, strokeWidth=1.5).encode(order="order:Q")

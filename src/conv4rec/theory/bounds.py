@@ -138,7 +138,7 @@ class Factors:
 
     def to_rows(self) -> list[dict[str, str | float]]:
         """A row a matrix and a row an offset, plain values; a field that one of them does not have is 0."""
-        matrices = [
+        matrices: list[dict[str, str | float]] = [
             {
                 "weights": layer.matrix.name,
                 "parameters": layer.matrix.n_parameters,
@@ -153,8 +153,9 @@ class Factors:
             }
             for layer in self.layers
         ]
+        blank: dict[str, str | float] = dict.fromkeys(matrices[0], 0.0)
         offsets = [
-            dict.fromkeys(matrices[0], 0.0)
+            blank
             | {"weights": each.name, "parameters": each.n_parameters, "b": each.radius, "sensitivity": each.sensitivity}
             for each in self.offsets
         ]
@@ -268,7 +269,7 @@ def _rounded(factors: Factors) -> tuple[Factors, float]:
         nonlocal price
         k = max(0, math.ceil(math.log(max(radius, LEAST_RADIUS) / LEAST_RADIUS, RADIUS_STEP) - 1e-9))
         price += math.log((k + 1) * (k + 2))
-        return LEAST_RADIUS * RADIUS_STEP**k
+        return LEAST_RADIUS * float(RADIUS_STEP**k)
 
     def rounded(m: Matrix) -> Matrix:
         return replace(m, spectral=up(m.spectral), distance=up(m.distance), frobenius=up(m.frobenius))

@@ -109,4 +109,4 @@ def _at_items(log_p: Floats, targets: Interactions) -> Array:
 def _at_types(log_p: Floats, targets: Interactions, types: InteractionTypes) -> Array:
     """Of an interaction whose type is known in part, the probability of all that it may have been."""
     p = np.exp(np.asarray(log_p, dtype=np.float64)) * types.covers[targets.channels]
-    return -np.log(p.sum(axis=1))
+    return np.asarray(-np.log(p.sum(axis=1)))

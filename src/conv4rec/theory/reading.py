@@ -110,7 +110,7 @@ def _factors(found: Factors) -> list[FactorRow]:
     renamed = {"n_parameters": "parameters", "spectral": "s", "distance": "b", "input_norm": "input"}
     names = renamed | {name: name for name in ("weights", "sensitivity", "term")}
     return [
-        FactorRow(path=found.path, **{name: row[key] for name, key in names.items()})
+        FactorRow.model_validate({"path": found.path} | {name: row[key] for name, key in names.items()})
         for row in found.to_rows()
     ]
 

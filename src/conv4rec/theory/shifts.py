@@ -1,16 +1,19 @@
 """How p_rating departs from the histogram of all ratings, for users and for items: the law read as histograms."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import TheoryError
+from conv4rec.ids import Ids
 from conv4rec.predictions import Predictor
 from conv4rec.vocabulary import Vocabulary
 
 Array = NDArray[np.float64]
+Side = Literal["user", "item"]
 
 LEAST_RATINGS = 10
 """Ratings of a user or an item below which its histogram says too little to be shown."""
@@ -34,7 +37,7 @@ class Shift:
         predicted: (R,) mean p_rating, over items for a user and over users for an item, at random.
     """
 
-    of: str
+    of: Side
     name: str
     place: str
     rating: Array
@@ -56,11 +59,14 @@ def shifts(predictor: Predictor, known: Interactions, vocabulary: Vocabulary, *,
     rated = known.keep(~np.isnan(ratings))
     levels = np.searchsorted(types.rating_values, ratings[~np.isnan(ratings)])
     everyone = np.bincount(levels, minlength=types.n_levels) / len(levels)
-    sides = {"user": (rated.users, vocabulary.users), "item": (rated.items, vocabulary.items)}
+    sides: dict[Side, tuple[NDArray[np.integer], Ids]] = {
+        "user": (rated.users, vocabulary.users),
+        "item": (rated.items, vocabulary.items),
+    }
     found = []
     for of, (places, ids) in sides.items():
-        counts = np.zeros((len(ids), types.n_levels))
-        np.add.at(counts, (places, levels), 1.0)
+        cells = np.bincount(places * types.n_levels + levels, minlength=len(ids) * types.n_levels)
+        counts = cells.reshape(-1, types.n_levels).astype(np.float64)
         for place, index in _picked(counts, types.rating_values).items():
             own = counts[index] / counts[index].sum()
             predicted = _law(predictor, known, of, index, np.random.default_rng(seed))
@@ -78,7 +84,7 @@ def _picked(counts: Array, values: Array) -> dict[str, int]:
     return {place: int(order[round(share * (len(order) - 1))]) for place, share in QUANTILES.items()}
 
 
-def _law(predictor: Predictor, known: Interactions, of: str, index: int, rng: np.random.Generator) -> Array:
+def _law(predictor: Predictor, known: Interactions, of: Side, index: int, rng: np.random.Generator) -> Array:
     """(R,) mean p_rating of a user over items, or of an item over users, at random."""
     if of == "user":
         items = rng.permutation(known.n_items)[:SHOWN_ITEMS]

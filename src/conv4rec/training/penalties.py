@@ -58,7 +58,7 @@ def spectral(table: Tensor) -> Tensor:
         v = v / v.norm().clamp(min=1e-12)
         u = rows @ v
         u = u / u.norm().clamp(min=1e-12)
-    return u @ (rows @ v)
+    return torch.dot(u, rows @ v)
 
 
 def distance(moved: Tensor, name: str) -> Tensor:
