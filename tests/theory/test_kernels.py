@@ -92,7 +92,7 @@ def test_stability_over_seeds() -> None:
 def test_the_planted_relation_of_named_types_is_recovered(
     small_config: Config, relation: tuple[float, float, float], alike: set[str]
 ) -> None:
-    """By the path of types; where an event cannot happen twice, that it happened would tell most."""
+    """By the path of types; draws are independent, or that an event happened would rule it out."""
     size: dict[str, Any] = {"n_users": 400, "n_items": 40, "n_interactions": 60}
     world = simulate(SimulatorConfig(types="related", relation=relation, replace=True, **size))
     settings = ["train.epochs=12", "train.batch_size=64", "experts.neighbours=0", "experts.factors=[]"]
