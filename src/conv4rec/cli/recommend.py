@@ -89,9 +89,8 @@ def recommend(
             fitted.recommend(users.values[:1], k, **choices)  # refuses here what every worker would refuse
         else:
             fitted.recommend_shard(opened, 0, k, **choices)
-        asked = users_in if opened is None else opened
-        asked = as_series(_asked(user, users), "user") if asked is None else asked
-        rows = RayScoring(workers, address)(model, asked, out, k, choices)
+        named = as_series(_asked(user, users), "user") if users_in is None else users_in
+        rows = RayScoring(workers, address)(model, named if opened is None else opened, out, k, choices)
         tell_rows(rows, as_json=as_json, out=out, model=model)
         return
     elif shards is not None:

@@ -102,9 +102,8 @@ class Shards:
     def sample(self, n_interactions: int) -> Interactions:
         """The first shards, which are as good as any, that together hold so many interactions, or all; in memory."""
         held = np.cumsum([size.n_interactions for size in self.sizes])
-        return stack(
-            [self.shard(number) for number in range(min(len(self), np.searchsorted(held, n_interactions) + 1))]
-        )
+        n = int(np.searchsorted(held, n_interactions)) + 1
+        return stack([self.shard(number) for number in range(len(self))[:n]])
 
     def shard(self, number: int) -> Interactions:
         """The interactions of a shard, whose users are rows 0, 1, ...; memory-mapped, nothing is read yet."""
