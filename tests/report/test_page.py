@@ -67,7 +67,7 @@ def test_only_the_two_scripts_may_run(page: Page) -> None:
     for script in code:
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         assert f"'sha256-{digest}'" in policy
-    assert len(json.loads(data)) == 31
+    assert len(json.loads(data)) == 35
 
 
 def test_every_place_has_its_picture_and_every_link_its_target(page: Page) -> None:
@@ -121,7 +121,7 @@ def browse(page: Path, folder: Path) -> Page:
 def test_a_browser_without_network_draws_every_picture(written: Written, tmp_path: Path) -> None:
     seen = browse(written.page, tmp_path)
     drawn = [attributes for tag, attributes in seen.tags if tag == "svg" and attributes.get("class") == "marks"]
-    assert len(drawn) == len(seen.values("data-chart")) == 31
+    assert len(drawn) == len(seen.values("data-chart")) == 35
     assert "could not be drawn" not in seen.words
 
 
