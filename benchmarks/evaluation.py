@@ -32,8 +32,7 @@ from conv4rec import Conv4Rec
 from conv4rec.config import Config, EvaluateConfig, override
 from conv4rec.data.parts import load_parts
 from conv4rec.evaluation import Validation, evaluate
-from conv4rec.model.predictor import NetworkPredictor
-from conv4rec.predictions import users_per_batch
+from conv4rec.predictions import Predictor, users_per_batch
 
 KS, RUNS = (5, 10, 20, 50), 5
 RESULT = Path(__file__).parent / "results" / "evaluation.json"
@@ -70,7 +69,7 @@ def fit(path: Path) -> None:
 class World:
     """The model, and what it is told and asked."""
 
-    predictor: NetworkPredictor
+    predictor: Predictor
     asked: Validation
 
     @classmethod

@@ -125,9 +125,8 @@ def test_the_sums_of_one_user_or_of_some_items_are_those_of_all() -> None:
     explained.weights = torch.randn(6, 3, 2)
     views = [torch.randn(4, 6), torch.randn(4, 6)]
     whole = explained.grid(views)
-    assert torch.allclose(
-        whole[0, 2], sum((views[v][0][explained.items[2].long()] * explained.weights[2, :, v]).sum() for v in (0, 1))
-    )  # type: ignore[arg-type]
+    mine = torch.stack([view[0][explained.items[2].long()] for view in views], dim=-1)  # (M, V)
+    assert torch.allclose(whole[0, 2], (mine * explained.weights[2]).sum(), atol=1e-5)
     assert torch.allclose(explained.grid([view[:1] for view in views]), whole[:1], atol=1e-5)
     assert torch.allclose(explained.grid(views, 1, 4), whole[:, 1:4], atol=1e-5)
     assert torch.allclose(explained.grid([view[:1] for view in views], 1, 4), whole[:1, 1:4], atol=1e-5)

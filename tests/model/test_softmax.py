@@ -62,7 +62,12 @@ def test_the_memory_held_is_that_of_a_block() -> None:
     """What autograd keeps between the passes has no matrix of users x items, unless that is one block."""
     output, seen, targets = make_output(), pairs([(0, 1)]), pairs([(0, 2)])
     sizes: list[int] = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda kept: sizes.append(kept.numel()) or kept, lambda kept: kept):
+
+    def note(kept: Tensor) -> Tensor:
+        sizes.append(kept.numel())
+        return kept
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda kept: kept):
         exact_loss(output, seen, targets, cells=2 * B)
     assert max(sizes) == I * D
 

@@ -11,7 +11,7 @@ from conv4rec.training.lean import LeanAdam
 def minimise(optimizer: torch.optim.Optimizer, weights: Tensor, target: Tensor) -> None:
     for _ in range(7):
         optimizer.zero_grad()
-        ((weights - target) ** 2).sum().backward()
+        torch.autograd.backward(((weights - target) ** 2).sum())
         optimizer.step()
 
 
@@ -31,7 +31,7 @@ def test_of_a_sparse_gradient_only_the_rows_met_move_by_their_own_moment() -> No
     for _ in range(2):
         before = table.detach().clone()
         optimizer.zero_grad()
-        (rows_of(table, torch.tensor([1, 4]), lean=True) * factor).sum().backward()
+        torch.autograd.backward((rows_of(table, torch.tensor([1, 4]), lean=True) * factor).sum())
         optimizer.step()
     assert torch.equal(table[[0, 2, 3]], start[[0, 2, 3]])
     first, second = factor + 0.5 * start[[1, 4]], factor + 0.5 * before[[1, 4]]
@@ -46,6 +46,6 @@ def test_of_a_sparse_gradient_only_the_rows_met_move_by_their_own_moment() -> No
 def test_a_penalty_alone_pulls_to_zero() -> None:
     table = torch.ones(2, 3).requires_grad_()
     optimizer = LeanAdam([{"params": [table], "weight_decay": 1.0}], lr=0.1)
-    (rows_of(table, torch.tensor([0]), lean=True) * 0.0).sum().backward()
+    torch.autograd.backward((rows_of(table, torch.tensor([0]), lean=True) * 0.0).sum())
     optimizer.step()
     assert table[:, 0].tolist() == pytest.approx([0.9, 1.0])

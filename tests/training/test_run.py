@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -274,7 +275,7 @@ def test_a_sampled_run_goes_on_where_it_was_stopped(setting: Setting, tmp_path: 
             if epoch.number == 2:
                 raise KeyboardInterrupt
 
-    changes = {"softmax": "sampled", "epochs": 4}
+    changes: dict[str, Any] = {"softmax": "sampled", "epochs": 4}
     unbroken, resumed = setting.network(), setting.network()
     setting.run(unbroken, **changes)
     with pytest.raises(KeyboardInterrupt):

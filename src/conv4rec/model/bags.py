@@ -34,7 +34,7 @@ def bag(
     if not bool((rows[1:] >= rows[:-1]).all()):
         order = _grouped(rows, n_rows)[0]
         where, rows, weights = where[order], rows[order], None if weights is None else weights[order]
-    summed: Tensor = _Bag.apply(table, where, rows, n_rows, weights, lean)
+    summed: Tensor = _Bag.apply(table, where, rows, n_rows, weights, lean)  # type: ignore[no-untyped-call]
     return summed
 
 
@@ -42,13 +42,13 @@ def rows_of(table: Tensor, which: Tensor, *, lean: bool) -> Tensor:
     """(T, ...) rows of a table (I, ...); `lean` as in `bag`. No row twice."""
     if not lean:
         return functional.embedding(which, table.flatten(1)).view(len(which), *table.shape[1:])
-    found: Tensor = _LeanRows.apply(table, which)
+    found: Tensor = _LeanRows.apply(table, which)  # type: ignore[no-untyped-call]
     return found
 
 
 def products_at(left: Tensor, right: Tensor, rows: Tensor, items: Tensor) -> Tensor:
     """(N, C) products of left (B, D) and right (I, C, D) at N pairs; the gradient wants `rows` ascending."""
-    products: Tensor = _ProductsAt.apply(left, right, rows, items)
+    products: Tensor = _ProductsAt.apply(left, right, rows, items)  # type: ignore[no-untyped-call]
     return products
 
 
@@ -152,4 +152,4 @@ def _grouped(keys: Tensor, n: int) -> tuple[Tensor, Tensor]:
 
 def _lean(which: Tensor, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
     found = torch.sparse_coo_tensor(which[None], rows, shape, check_invariants=False)
-    return found._coalesced_(True)  # type: ignore[no-any-return]
+    return found._coalesced_(True)

@@ -29,7 +29,8 @@ class Batch(NamedTuple):
     def keep(self, mask: Tensor) -> "Batch":
         """The interactions where `mask` (N,) is true; the users stay."""
         where = mask.nonzero()[:, 0]
-        return Batch(*(column.index_select(0, where) for column in self[:3]), self.n_rows)
+        rows, items, channels = (column.index_select(0, where) for column in self[:3])
+        return Batch(rows, items, channels, self.n_rows)
 
     def only(self, users: Tensor) -> "Batch":
         """The users where `users` (B,) is true, renumbered 0, 1, ... in their order."""

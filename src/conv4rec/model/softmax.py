@@ -51,7 +51,7 @@ def exact_loss(output: Output, seen: Pairs, targets: Pairs, *, cells: int = CELL
     """
     n_rows = len(output.z)
     block = max(1, cells // max(1, n_rows))
-    loss: Tensor = _ExactLoss.apply(*output, *seen, *targets, block)
+    loss: Tensor = _ExactLoss.apply(*output, *seen, *targets, block)  # type: ignore[no-untyped-call]
     return loss
 
 

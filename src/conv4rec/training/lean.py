@@ -1,5 +1,7 @@
 """Adam for tables of which a step meets few rows: one number of state a row, and only the rows met move."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -20,7 +22,7 @@ class LeanAdam(torch.optim.Optimizer):
 
     def __init__(
         self,
-        groups: list[dict[str, object]],
+        groups: list[dict[str, Any]],
         *,
         lr: float,
         betas: tuple[float, float] = (0.9, 0.999),
@@ -38,7 +40,7 @@ class LeanAdam(torch.optim.Optimizer):
                     move = self._move_rows if parameter.grad.is_sparse else self._move_all
                     move(parameter, group)
 
-    def _move_rows(self, parameter: Tensor, group: dict[str, object]) -> None:
+    def _move_rows(self, parameter: Tensor, group: dict[str, Any]) -> None:
         gradient = parameter.grad.coalesce()  # type: ignore[union-attr]
         rows, state = gradient.indices()[0], self.state[parameter]
         if not state:
@@ -52,12 +54,13 @@ class LeanAdam(torch.optim.Optimizer):
         state["steps"][rows], state["square"][rows] = steps, square
         parameter[rows] = now - size.view(-1, *[1] * (now.dim() - 1)) * slope
 
-    def _move_all(self, parameter: Tensor, group: dict[str, object]) -> None:
+    def _move_all(self, parameter: Tensor, group: dict[str, Any]) -> None:
         state, (first, second) = self.state[parameter], group["betas"]
         if not state:
             state["steps"] = torch.zeros((), device=parameter.device)
             state["mean"], state["square"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
-        slope = torch.add(parameter.grad, parameter, alpha=group["weight_decay"])  # type: ignore[arg-type]
+        assert parameter.grad is not None  # noqa: S101 - `step` sees to it
+        slope = torch.add(parameter.grad, parameter, alpha=group["weight_decay"])
         state["steps"] += 1
         state["mean"].lerp_(slope, 1 - first)
         state["square"].lerp_(slope.square(), 1 - second)
