@@ -180,7 +180,7 @@ def _items(result: dict[str, Any]) -> Any:
             axis=alt.Axis(format="~e", tickCount=6),
         ),
         color=alt.Color("bound:N", scale=alt.Scale(range=["#4B96F0", "#C38700"])),
-        strokeDash="path:N",
+        strokeDash=alt.StrokeDash("path:N", legend=alt.Legend(symbolType="stroke")),
     ).properties(width=420, height=300, title="Samples needed, against the number of items")
 
 
@@ -209,9 +209,11 @@ def _trade(result: dict[str, Any]) -> Any:
             x = alt.X("leading:Q", title="leading term of the bound (nats)", scale=alt.Scale(type="log"))
             y = alt.Y(f"{name}:Q", scale=alt.Scale(zero=False))
             base = alt.Chart(alt.InlineData(values=own)).encode(x=x, y=y)
-            points = base.mark_point(filled=True, size=70, color="#4B96F0")
-            words = base.mark_text(align="left", dx=7, dy=-7, fontSize=10).encode(text="penalty:N")
-            charts.append((points + words).properties(width=380, height=240, title=f"{data}: {name}"))
+            shade = alt.Color(
+                "penalty:N", sort=None, scale=alt.Scale(scheme="tableau10"), legend=alt.Legend(labelLimit=300)
+            )
+            points = base.mark_point(filled=True, size=110, opacity=1).encode(color=shade)
+            charts.append(points.properties(width=380, height=240, title=f"{data}: {name}"))
     return alt.concat(*charts, columns=2)
 
 
