@@ -22,12 +22,11 @@ from conv4rec.config import DataConfig, SplitConfig
 from conv4rec.data.duplicates import repeated_rows, settle_repeats
 from conv4rec.data.interactions import Interactions
 from conv4rec.data.labels import TEST, TRAIN, VALIDATION, Labels
+from conv4rec.data.occurring import find_vocabulary
 from conv4rec.data.pieces import ParquetFolder
-from conv4rec.data.scale import find_scale, interaction_types
 from conv4rec.data.shards import MANIFEST, Shards, Size, shard_name, shard_of, stack, write_interactions, write_manifest
 from conv4rec.data.table import by_row
 from conv4rec.errors import DataError
-from conv4rec.ids import Ids
 from conv4rec.vocabulary import InteractionTypes, Vocabulary
 
 PIECE = 1 << 20
@@ -106,7 +105,7 @@ class _Writer:
         partial.mkdir(parents=True)
         rows = f"{self.folder.n_rows:,} rows in {len(self.folder.files):,} files"
         self.tell(f"shards: pass 1 of 3, what occurs in {rows}")
-        vocabulary = find_vocabulary(self.folder)
+        vocabulary = find_vocabulary(self.folder, PIECE)
         self.tell(f"shards: pass 2 of 3, {len(vocabulary.users):,} users and {len(vocabulary.items):,} items")
         n_shards = min(MOST, max(1, -(-self.folder.n_rows // self.shard)))
         self._spread(partial, vocabulary, n_shards)
@@ -201,52 +200,6 @@ class _Writer:
             f"random in shards, seed {self.split.seed}: {n_train:,} interactions to train on; of {held[0]:,} users, "
             f"{held[1]:,} held out for validation and {held[2]:,} for the test"
         )
-
-
-def find_vocabulary(folder: ParquetFolder) -> Vocabulary:
-    """Ids, and interaction types as `interaction_types` finds them, of all rows.
-
-    Raises DataError for no rows, and for ids that are integers in one file and strings in another.
-    """
-    users, items, kinds = _Distinct("user"), _Distinct("item"), pl.DataFrame()
-    config, scale = folder.config, tuple[float, ...]()
-    for frame in folder.pieces(PIECE):
-        users.add(frame["user_id"])
-        items.add(frame["item_id"])
-        met = frame.select(pl.col(name) for name in ("rating", "type") if name in frame.columns)
-        kinds = pl.concat([kinds, met.unique()], how="diagonal").unique() if met.width else kinds
-        if "rating" in kinds.columns:
-            scale = find_scale(kinds["rating"], config, by_row(str(folder.path)), str(folder.path))
-    ids = users.ids(folder), items.ids(folder)
-    return Vocabulary(*ids, interaction_types(kinds, scale))
-
-
-class _Distinct:
-    """The distinct values of a column that comes in pieces; sorted again each time their number may have doubled."""
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self.known: pl.Series | None = None
-        self.waiting: list[pl.Series] = []
-
-    def add(self, piece: pl.Series) -> None:
-        self.waiting.append(piece.unique())
-        if sum(map(len, self.waiting)) > max(PIECE, 0 if self.known is None else len(self.known)):
-            self._merge()
-
-    def ids(self, folder: ParquetFolder) -> Ids:
-        self._merge()
-        if self.known is None:
-            raise DataError(f"{folder.path}: no ratings; expected at least one row")
-        return Ids.fit(self.known, kind=self.kind)
-
-    def _merge(self) -> None:
-        parts = [*([] if self.known is None else [self.known]), *self.waiting]
-        kinds = {part.dtype for part in parts}
-        if len(kinds) > 1:
-            raise DataError(f"{self.kind} ids are integers in one file and strings in another: expected one kind")
-        if parts:
-            self.known, self.waiting = pl.concat(parts).unique(), []
 
 
 def _encode(frame: pl.DataFrame, vocabulary: Vocabulary) -> NDArray[Any]:
