@@ -41,7 +41,7 @@ class World:
             gradients = (parameter.grad for parameter in parameters)
             sums = [distributed.all_reduce(each, async_op=True) for each in gradients if each is not None]
             for each in sums:
-                each.wait()  # type: ignore[union-attr]
+                each.wait()
 
     def agree(self, figures: dict[str, float]) -> dict[str, float]:
         """What the first process measured: on another machine the last bit may differ, and with it a decision."""
