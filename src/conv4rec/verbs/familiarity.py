@@ -73,6 +73,7 @@ def familiarity(reading: Reading, population: Population) -> Familiarity:
     verdict: Verdict = "thin" if n_items < shortest else "odd" if lift < lowest else "usual"
     rule = (
         f"thin: fewer than {shortest:g} items, the {FEW:g}th percentile of the histories in the model; "
-        f"odd: mean lift below {lowest:.2f} nats, percentile {ODD:g} of theirs; more are below of people it has not learned from"
+        f"odd: mean lift below {lowest:.2f} nats, percentile {ODD:g} of theirs; "
+        "more are below of people it has not learned from"
     )
     return Familiarity(lift, percentile(lift, population.reference.means), n_items, verdict, rule)
