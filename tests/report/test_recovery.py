@@ -70,3 +70,12 @@ def test_pictures_are_written(result: RecoveryResult, tmp_path: Path) -> None:
     assert [path.name for path in paths] == ["recovery.png", "weights.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
     assert len(write_pictures(replace(result, reweighted=()), tmp_path)) == 1
+
+
+def test_a_page_has_the_pictures_and_their_figures(result: RecoveryResult, tmp_path: Path) -> None:
+    write_pictures(result, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert page.count('data-chart="recovery__') == page.count('data-chart="weights__') == 3
+    assert "<summary>All distances</summary>" in page
+    assert f"<td>{result.table()['tv_joint'][0]:.4g}</td>" in page
+    assert "http://" not in page.split("<script", 1)[0]

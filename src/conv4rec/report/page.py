@@ -45,17 +45,29 @@ class Chapter:
 def page(run: str, chapters: Sequence[Chapter], looks: Looks) -> str:
     """The page about the run of this name."""
     specs: Specs = {}
-    main = element("main", [_chapter(chapter, looks, specs) for chapter in chapters], id="main")
+    main = [_chapter(chapter, looks, specs) for chapter in chapters]
+    return _whole(f"Report: {run}", run, element("ol", [_contents_of(chapter) for chapter in chapters]), main, specs)
+
+
+def page_of_pictures(title: str, pictures: Sequence[Picture], looks: Looks, below: Html) -> str:
+    """A page with pictures, whose slugs name their files, and what stands below them."""
+    specs: Specs = {}
+    figures = [_figure(picture.slug, picture, looks, specs) for picture in pictures]
+    links = [element("li", element("a", picture.title, href=f"#{picture.slug}")) for picture in pictures]
+    return _whole(title, title, element("ol", links), [element("section", figures, below)], specs)
+
+
+def _whole(title: str, name: str, contents: Html, main: Sequence[Html], specs: Specs) -> str:
     body = element(
         "body",
         element("a", "Skip to the content", href="#main", class_="skip"),
-        element("header", element("h1", f"Report: {run}"), element("p", _made_by())),
-        element("nav", element("h2", "Contents"), _contents(chapters), aria_label="Contents"),
-        main,
+        element("header", element("h1", title), element("p", _made_by())),
+        element("nav", element("h2", "Contents"), contents, aria_label="Contents"),
+        element("main", main, id="main"),
         element("footer", element("p", "All of this page is in its file; it asks no network for anything.")),
         *_scripts(specs),
     )
-    return f"<!doctype html>\n{element('html', _head(run), body, lang='en')}\n"
+    return f"<!doctype html>\n{element('html', _head(name), body, lang='en')}\n"
 
 
 def picture_id(group: Group, picture: Picture) -> str:
@@ -100,10 +112,6 @@ def _hash(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def _contents(chapters: Sequence[Chapter]) -> Html:
-    return element("ol", [_contents_of(chapter) for chapter in chapters])
-
-
 def _contents_of(chapter: Chapter) -> Html:
     slug = chapter.group.slug
     links = {f"{slug}__comparison": "Comparison"}
@@ -135,12 +143,15 @@ def _chapter(chapter: Chapter, looks: Looks, specs: Specs) -> Html:
 
 
 def _figures(chapter: Chapter, looks: Looks, specs: Specs) -> Iterator[Html]:
-    """The pictures of a chapter; their specifications are put into `specs`."""
     for picture in chapter.pictures:
-        id_ = picture_id(chapter.group, picture)
-        places = [f"{id_}__{number}" for number in range(1, len(picture.panels) + 1)]
-        specs |= {place: page_spec(panel) for place, panel in zip(places, picture.panels, strict=True)}
-        yield element("figure", element("h3", picture.title, id=id_), _drawing(picture, places, looks, id_))
+        yield _figure(picture_id(chapter.group, picture), picture, looks, specs)
+
+
+def _figure(id_: str, picture: Picture, looks: Looks, specs: Specs) -> Html:
+    """A picture, whose specifications are put into `specs`."""
+    places = [f"{id_}__{number}" for number in range(1, len(picture.panels) + 1)]
+    specs |= {place: page_spec(panel) for place, panel in zip(places, picture.panels, strict=True)}
+    return element("figure", element("h3", picture.title, id=id_), _drawing(picture, places, looks, id_))
 
 
 def _drawing(picture: Picture, places: Sequence[str], looks: Looks, id_: str) -> Html:

@@ -6,10 +6,14 @@ from statistics import fmean
 from typing import Any
 
 import altair as alt
+import polars as pl
 
 from conv4rec.atomic import write_atomically
 from conv4rec.report.drawing import HEIGHT, Panel, Picture, Row, png
+from conv4rec.report.html import Html, element, text
 from conv4rec.report.looks import Look, looks_of
+from conv4rec.report.page import page_of_pictures
+from conv4rec.report.writer import PAGE
 from conv4rec.theory.closeness import PARTS
 from conv4rec.theory.recovery import OURS, Found, Rate
 from conv4rec.theory.recovery_result import RecoveryResult, as_row
@@ -57,12 +61,33 @@ def draw_weights(result: RecoveryResult) -> Picture:
 
 
 def write_pictures(result: RecoveryResult, folder: Path) -> tuple[Path, ...]:
-    """`recovery.png`, and `weights.png` where the loss was re-weighted, into a folder that is made where it is not."""
+    """`recovery.png`, `weights.png` where the loss was re-weighted, and `report.html` with both and their figures.
+
+    The folder is made where it is not there.
+    """
     pictures = [draw_growth(result), *([draw_weights(result)] if result.reweighted else [])]
     paths = tuple(folder / f"{picture.slug}.png" for picture in pictures)
     for path, picture in zip(paths, pictures, strict=True):
         _write(path, png(picture))
+    looks = looks_of(dict.fromkeys(model for picture in pictures for model in picture.models))
+    page = page_of_pictures("Recovery of the true law", pictures, looks, _figures(result))
+    _write(folder / PAGE, page.encode())
     return paths
+
+
+def _figures(result: RecoveryResult) -> Html:
+    """Tables of what the pictures are drawn from."""
+    tables = {"All distances": result.table(), "Re-weighted": result.weights_table()}
+    return text([_details(title, table) for title, table in tables.items() if table.height])
+
+
+def _details(title: str, table: pl.DataFrame) -> Html:
+    rows = [[f"{value:.4g}" if isinstance(value, float) else str(value) for value in row] for row in table.rows()]
+    head = element("tr", [element("th", name, scope="col") for name in table.columns])
+    body = [element("tr", [element("td", cell) for cell in row]) for row in rows]
+    return element(
+        "details", element("summary", title), element("table", element("thead", head), element("tbody", body))
+    )
 
 
 def _write(path: Path, content: bytes) -> None:
