@@ -40,7 +40,7 @@ RESULT = Path(__file__).parent / "results" / "million.json"
 ITEMS, USERS, PER_USER, TASTES = 1_000_000, 200_000, 25, 1000
 TYPES = InteractionTypes.of(range(1, 11))
 MODEL = ModelConfig(embedding_dim=64)
-TRAIN = TrainConfig(epochs=2, batch_size=1024, learning_rate=0.02)
+TRAIN = TrainConfig(epochs=3, batch_size=1024)
 LIMITS = {"training_gb": 6.0, "asking_gb": 4.0}
 BLOCK = 16_384
 

@@ -79,3 +79,15 @@ def test_a_page_has_the_pictures_and_their_figures(result: RecoveryResult, tmp_p
     assert "<summary>All distances</summary>" in page
     assert f"<td>{result.table()['tv_joint'][0]:.4g}</td>" in page
     assert "http://" not in page.split("<script", 1)[0]
+
+
+def test_colours_in_the_key_of_a_page_are_those_of_its_panels(result: RecoveryResult, tmp_path: Path) -> None:
+    plain = [found("plain-16", 40, 0.3, weight=w) for w in (0.0, 1.0)]
+    write_pictures(replace(result, reweighted=[*plain, *result.reweighted]), tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    picture = draw_weights(replace(result, reweighted=[*plain, *result.reweighted]))
+    scale = page_spec(picture.panels[0])["layer"][0]["encoding"]["color"]["scale"]
+    keys = page[page.index('id="weights"') :]
+    for model, colour in zip(scale["domain"], scale["range"], strict=True):
+        button = keys[: keys.index(f'data-model="{model}"') + 400].rsplit(f'data-model="{model}"', 1)[1]
+        assert f'fill="{colour}"' in button

@@ -17,7 +17,7 @@ from conv4rec.report.comparison import all_figures, comparison
 from conv4rec.report.drawing import VEGA_LITE, Picture, javascript, page_spec
 from conv4rec.report.groups import Group
 from conv4rec.report.html import Html, element, json_script, text
-from conv4rec.report.looks import SHAPES, Look
+from conv4rec.report.looks import SHAPES, Look, looks_of
 
 Looks = Mapping[str, Look]
 Specs = dict[str, Any]
@@ -49,10 +49,10 @@ def page(run: str, chapters: Sequence[Chapter], looks: Looks) -> str:
     return _whole(f"Report: {run}", run, element("ol", [_contents_of(chapter) for chapter in chapters]), main, specs)
 
 
-def page_of_pictures(title: str, pictures: Sequence[Picture], looks: Looks, below: Html) -> str:
-    """A page with pictures, whose slugs name their files, and what stands below them."""
+def page_of_pictures(title: str, pictures: Sequence[Picture], below: Html) -> str:
+    """A page with pictures, whose slugs name their files and whose looks are their own, and what stands below them."""
     specs: Specs = {}
-    figures = [_figure(picture.slug, picture, looks, specs) for picture in pictures]
+    figures = [_figure(picture.slug, picture, looks_of(picture.models), specs) for picture in pictures]
     links = [element("li", element("a", picture.title, href=f"#{picture.slug}")) for picture in pictures]
     return _whole(title, title, element("ol", links), [element("section", figures, below)], specs)
 

@@ -69,8 +69,7 @@ def write_pictures(result: RecoveryResult, folder: Path) -> tuple[Path, ...]:
     paths = tuple(folder / f"{picture.slug}.png" for picture in pictures)
     for path, picture in zip(paths, pictures, strict=True):
         _write(path, png(picture))
-    looks = looks_of(dict.fromkeys(model for picture in pictures for model in picture.models))
-    page = page_of_pictures("Recovery of the true law", pictures, looks, _figures(result))
+    page = page_of_pictures("Recovery of the true law", pictures, _figures(result))
     _write(folder / PAGE, page.encode())
     return paths
 
