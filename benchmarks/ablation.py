@@ -1,6 +1,6 @@
 """What each part of the law adds to each task, and how much a seed matters: MovieLens 1M, test part of one split.
 
-    python benchmarks/ablation.py              # writes benchmarks/results/ablation.json
+    python -m benchmarks.ablation              # writes benchmarks/results/ablation.json
 
 For every seed of the training one network is trained; each row gives it other experts, whose scalars are fitted on
 validation data again. The test part decides nothing. Bars of the spread are those of the first column of rows: largest
@@ -10,17 +10,13 @@ minus smallest over the seeds.
 import argparse
 import copy
 import json
-import os
-import platform
 import statistics
-import subprocess
 import sys
-import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+from benchmarks.machine import machine
 
 from conv4rec.blending import fit_experts
 from conv4rec.config import Config, EvaluateConfig, ExpertConfig, override
@@ -104,18 +100,6 @@ def summary(rows: list[dict[str, float]], metric: str) -> dict[str, float]:
     """Mean and standard deviation over the seeds."""
     values = [row[metric] for row in rows]
     return {"mean": statistics.mean(values), "deviation": statistics.stdev(values) if len(values) > 1 else 0.0}
-
-
-def machine() -> dict[str, Any]:
-    """Where and with what this was measured."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    return {
-        "commit": commit,
-        "system": platform.platform(),
-        "cores": os.cpu_count(),
-        "versions": {name: version(name) for name in ("numpy", "scipy", "torch")},
-        "date": time.strftime("%Y-%m-%d"),
-    }
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from typing import Any
 
 import faiss
 import numpy as np
-from benchmarks.ablation import machine
 from benchmarks.compression_methods import LINKS, Made, axes_of, graph, product_quantised, sparse_codes, truncated
+from benchmarks.machine import machine
 from numpy.typing import NDArray
 
 from conv4rec.compression.compressor import entries_for

@@ -24,7 +24,8 @@ import numpy as np
 import torch
 from benchmarks.machine import machine
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from conv4rec.blocks import best_items
 from conv4rec.config import ModelConfig, TrainConfig
@@ -90,10 +91,13 @@ def training(path: Path) -> dict[str, Any]:
 def asking(path: Path, users: int = 10_000) -> dict[str, Any]:
     """The best 100 items of users, exactly, and the likelihood of what was held out of them."""
     history, held_out = world()
-    network = Network(MODEL, Statistics.blank(ITEMS, TYPES))
+    with torch.device("meta"):  # no memory yet
+        network = Network(MODEL, Statistics.blank(ITEMS, TYPES))
     network.rating = None  # its tables are not asked
-    weights = {name: value for name, value in load_file(path).items() if name.startswith("consumption.")}
-    network.load_state_dict(weights)
+    with safe_open(path, framework="pt") as file:
+        weights = {name: file.get_tensor(name) for name in network.state_dict()}
+    network.load_state_dict(weights, assign=True)
+    del weights
     some, started = np.arange(users), time.perf_counter()
     lists = [
         best_items(network, history.select(part), 100, block=BLOCK, without=history.select(part))

@@ -1,6 +1,6 @@
 """How near fitted laws come to the law of simulated worlds: larger, and over more seeds, than `conv4rec recovery`.
 
-    python benchmarks/recovery.py              # writes benchmarks/results/recovery.json and pictures; about 20 minutes
+    python -m benchmarks.recovery              # writes benchmarks/results/recovery.json and pictures; about 20 minutes
 
 Beside the study of `conv4rec.theory.recovery` it holds, without any fit, what a loss that weighs each interaction by
 its rating would recover at best: the law proportional to rating x p*(item, rating), and its distance from p*.
@@ -8,16 +8,13 @@ its rating would recover at best: the law proportional to rating x p*(item, rati
 
 import argparse
 import json
-import os
-import platform
-import subprocess
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from benchmarks.machine import machine
 
 from conv4rec.data.simulator import Simulation, SimulatorConfig, simulate
 from conv4rec.report.recovery import write_pictures
@@ -77,18 +74,6 @@ def _joint(drawn: Simulation, weights: Any) -> Any:
     """(U, I, L) proportional to weight x p*."""
     law = np.exp(drawn.log_p_consume[:, :, None] + drawn.log_p_type) * weights
     return law / law.sum(axis=(1, 2), keepdims=True)
-
-
-def machine() -> dict[str, Any]:
-    """Where and with what this was measured."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    return {
-        "commit": commit,
-        "system": platform.platform(),
-        "cores": os.cpu_count(),
-        "versions": {name: version(name) for name in ("numpy", "scipy", "torch")},
-        "date": time.strftime("%Y-%m-%d"),
-    }
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from benchmarks.ablation import machine
+from benchmarks.machine import machine
 from numpy.typing import NDArray
 
 from conv4rec.compression.index import Mode, SparseIndex

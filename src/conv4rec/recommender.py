@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 import polars as pl
@@ -36,7 +36,10 @@ from conv4rec.verbs.answers import Answers
 from conv4rec.verbs.profile import Profile
 from conv4rec.verbs.tables import history_table
 from conv4rec.verbs.type_map import TypeMap
-from conv4rec.vocabulary import Vocabulary
+from conv4rec.vocabulary import InteractionTypes, Vocabulary
+
+Facts = tuple[str, str, tuple[str, ...]]
+"""Name, fingerprint and notes of the data."""
 
 SAMPLE = 1 << 25
 """Interactions that the closed forms learn from where not all fit into memory: about 100 bytes each while they do."""
@@ -58,6 +61,15 @@ class _Fitted:
         if self.compressed is None:
             return exact
         return CompressedPredictor(exact, self.compressed.decoder, n_candidates)
+
+
+class _How(NamedTuple):
+    """Who trains, who hears of it, and where a killed run goes on."""
+
+    trainer: Trainer
+    listener: Listener | None
+    checkpoint: Path | None
+    resume: bool
 
 
 class Conv4Rec:
@@ -105,29 +117,11 @@ class Conv4Rec:
         `trainer` does the training: `train` in this process, `conv4rec.scale.training.RayTraining` in many.
         """
         vocabulary = _vocabulary(known)
-        interactions = Interactions.from_ratings(parts.train, vocabulary)
-        network = draw_network(self.config, Statistics.of(interactions, vocabulary.types))
-        digest = initial_digest(network)
-        validation = Validation.of(parts.validation, vocabulary)
-        self._training = trainer(
-            network,
-            interactions,
-            vocabulary.types,
-            self.config.train,
-            validation=validation,
-            listener=listener,
-            checkpoint=checkpoint,
-            resume=resume,
-        )
-        if listener is not None:
-            listener.on_stage("closed forms after epoch")
-        fit_experts(
-            network, interactions, vocabulary.types, self.config.experts, validation, seed=self.config.train.seed
-        )
-        histories = Interactions.from_ratings(known, vocabulary)
-        measured = report_validation(NetworkPredictor(network, vocabulary.types), validation)
+        interactions, histories = (Interactions.from_ratings(each, vocabulary) for each in (parts.train, known))
         facts = known.name, histories.fingerprint(), known.notes
-        origin = _origin(*facts, self._training.best_epoch, measured, digest)
+        validation = Validation.of(parts.validation, vocabulary)
+        how = _How(trainer=trainer, listener=listener, checkpoint=checkpoint, resume=resume)
+        network, origin = self._learn(interactions, vocabulary.types, validation, facts, how)
         self._state = _Fitted(vocabulary, network, histories, known.items, origin)
         return self
 
@@ -146,27 +140,34 @@ class Conv4Rec:
         keeps no histories: it answers posted ones.
         """
         vocabulary, held = shards.read_vocabulary(), shards.held_out()
-        network = draw_network(self.config, Statistics.of(shards, shards.types))
-        digest, validation = initial_digest(network), Validation(held.history, held.validation)
-        self._training = trainer(
+        facts, validation = (shards.name, shards.fingerprint, shards.notes), Validation(held.history, held.validation)
+        how = _How(trainer=trainer, listener=listener, checkpoint=checkpoint, resume=resume)
+        network, origin = self._learn(shards, shards.types, validation, facts, how)
+        self._state = _Fitted(vocabulary, network, None, None, origin)
+        return self
+
+    def _learn(
+        self, data: Interactions | Shards, types: InteractionTypes, validation: Validation, facts: Facts, how: "_How"
+    ) -> tuple[Network, Origin]:
+        """Train a network, give it its experts, and measure it on the validation part."""
+        network = draw_network(self.config, Statistics.of(data, types))
+        digest, listener = initial_digest(network), how.listener
+        self._training = how.trainer(
             network,
-            shards,
-            shards.types,
+            data,
+            types,
             self.config.train,
             validation=validation,
             listener=listener,
-            checkpoint=checkpoint,
-            resume=resume,
+            checkpoint=how.checkpoint,
+            resume=how.resume,
         )
         if listener is not None:
             listener.on_stage("closed forms after epoch")
-        seed = self.config.train.seed
-        fit_experts(network, shards.sample(SAMPLE), shards.types, self.config.experts, validation, seed=seed)
-        measured = report_validation(NetworkPredictor(network, shards.types), validation)
-        facts = shards.name, shards.fingerprint, shards.notes
-        origin = _origin(*facts, self._training.best_epoch, measured, digest)
-        self._state = _Fitted(vocabulary, network, None, None, origin)
-        return self
+        sample = data if isinstance(data, Interactions) else data.sample(SAMPLE)
+        fit_experts(network, sample, types, self.config.experts, validation, seed=self.config.train.seed)
+        measured = report_validation(NetworkPredictor(network, types), validation)
+        return network, _origin(*facts, self._training.best_epoch, measured, digest)
 
     def evaluate(self, held_out: HoldOut) -> Report:
         """Predict `held_out.targets` from `held_out.history`; ids that the model does not know raise UnknownIdError."""
