@@ -185,7 +185,10 @@ def test_doctor(run: Run) -> None:
 
 REFUSED = [
     (("recommend", "MODEL"), "expected one of --user, --users, --all-users, --shards and --history"),
-    (("recommend", "MODEL", "--user", "100", "--all-users"), "expected one of --user, --users, --all-users, --shards and --history"),
+    (
+        ("recommend", "MODEL", "--user", "100", "--all-users"),
+        "expected one of --user, --users, --all-users, --shards and --history",
+    ),
     (("recommend", "MODEL", "--user", "abc"), "user 'abc': the user ids of this model are integers"),
     (("recommend", "MODEL", "--user", "7"), "user 7 not known to this model"),
     (("recommend", "MODEL", "--user", "100", "-k", "0"), "k = 0: expected 1 to 24"),
