@@ -119,7 +119,7 @@ class TrainConfig(Section):
     rating_mask: Fraction = 0.3
     """Share hidden from the rating path and predicted from the rest."""
     rating_weight: Weight = 1.0
-    """Weight of the explicit part of the loss; with any value but 1 the bound on recovery is weaker (docs/theory.md)."""
+    """Weight of the explicit part of the loss; any but 1 weakens the bound on recovery (docs/theory.md)."""
     denoise: Literal["none", "idl", "ig"] = "none"
     """Inverse learning on items not known to be taken, by the inverse dual loss or the inverse gradient; any but none
     gives up the recovery of the true law. docs/denoising.md says when it helps."""

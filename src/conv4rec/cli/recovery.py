@@ -47,7 +47,8 @@ def recovery(
 
     Total variation of the joint law of item and rating, of p_consume and of p_rating, beside what the Pinsker bound
     makes of the excess risk; then with other weights on the two parts of the loss. --config and --set are settings of
-    the model. What is found is written to recovery.json in the folder, with recovery.png, weights.png and report.html, a page of both, beside it.
+    the model. What is found is written to recovery.json in the folder, with recovery.png, weights.png and report.html,
+    a page of both, beside it.
     """
     from conv4rec.atomic import write_atomically
     from conv4rec.config import load_config, make_section
