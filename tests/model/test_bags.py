@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from conv4rec.model.bags import bag, products_at, rows_of
+from conv4rec.model.bags import bag, lean_rows, products_at
 
 I, B, D = 7, 4, 3
 PLACES = st.lists(st.tuples(st.integers(0, I - 1), st.integers(0, B - 1)), max_size=30)
@@ -50,8 +50,8 @@ def test_products_at_pairs(places: list[tuple[int, int]]) -> None:
 
 def test_a_lean_gradient_has_the_rows_met_and_no_other() -> None:
     table, met = made(I, 2, D), torch.tensor([1, 5])
-    rows = rows_of(table, met, lean=True)
-    assert torch.equal(rows, rows_of(table, met, lean=False))
+    rows = lean_rows(table, met)
+    assert torch.equal(rows, table[met])
     (found,) = torch.autograd.grad(rows.sum(), table)
     assert found.is_sparse
     assert found.coalesce().indices().tolist() == [[1, 5]]

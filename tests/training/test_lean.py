@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from conv4rec.model.bags import rows_of
+from conv4rec.model.bags import lean_rows
 from conv4rec.training.lean import LeanAdam
 
 
@@ -31,7 +31,7 @@ def test_of_a_sparse_gradient_only_the_rows_met_move_by_their_own_moment() -> No
     for _ in range(2):
         before = table.detach().clone()
         optimizer.zero_grad()
-        torch.autograd.backward((rows_of(table, torch.tensor([1, 4]), lean=True) * factor).sum())
+        torch.autograd.backward((lean_rows(table, torch.tensor([1, 4])) * factor).sum())
         optimizer.step()
     assert torch.equal(table[[0, 2, 3]], start[[0, 2, 3]])
     first, second = factor + 0.5 * start[[1, 4]], factor + 0.5 * before[[1, 4]]
@@ -46,6 +46,6 @@ def test_of_a_sparse_gradient_only_the_rows_met_move_by_their_own_moment() -> No
 def test_a_penalty_alone_pulls_to_zero() -> None:
     table = torch.ones(2, 3).requires_grad_()
     optimizer = LeanAdam([{"params": [table], "weight_decay": 1.0}], lr=0.1)
-    torch.autograd.backward((rows_of(table, torch.tensor([0]), lean=True) * 0.0).sum())
+    torch.autograd.backward((lean_rows(table, torch.tensor([0])) * 0.0).sum())
     optimizer.step()
     assert table[:, 0].tolist() == pytest.approx([0.9, 1.0])

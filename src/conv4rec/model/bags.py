@@ -38,10 +38,8 @@ def bag(
     return summed
 
 
-def rows_of(table: Tensor, which: Tensor, *, lean: bool) -> Tensor:
-    """(T, ...) rows of a table (I, ...); `lean` as in `bag`. No row twice."""
-    if not lean:
-        return functional.embedding(which, table.flatten(1)).view(len(which), *table.shape[1:])
+def lean_rows(table: Tensor, which: Tensor) -> Tensor:
+    """(T, ...) rows of a table (I, ...), no row twice; the gradient of the table is lean, as in `bag`."""
     found: Tensor = _LeanRows.apply(table, which)  # type: ignore[no-untyped-call]
     return found
 

@@ -164,7 +164,7 @@ class Factors(nn.Module):
         """(B,) and (I,)."""
         return users.mean[:, -1], self.mean[:, -1]
 
-    def _beliefs(self, items: Tensor | slice) -> Posterior:
+    def _beliefs(self, items: Tensor) -> Posterior:
         return Posterior(self.mean[items], _unpacked(self.covariance[items]))
 
 

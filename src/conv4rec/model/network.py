@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from conv4rec.config import ModelConfig
-from conv4rec.model.bags import bag, products_at, rows_of
+from conv4rec.model.bags import bag, lean_rows, products_at
 from conv4rec.model.batch import Batch
 from conv4rec.model.experts import ConsumptionExperts, Explained, RatingExperts
 from conv4rec.model.factors import Factors
@@ -157,7 +157,7 @@ class RatingPath(nn.Module):
         if not self.encoder.lean:
             return self.decoder, self.bias, items
         met, places = torch.unique(items, return_inverse=True)
-        return rows_of(self.decoder, met, lean=True), rows_of(self.bias, met, lean=True), places
+        return lean_rows(self.decoder, met), lean_rows(self.bias, met), places
 
     def _total(self, batch: Batch) -> Tensor:
         """(B, D) sums over the histories of what every interaction adds.

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from conv4rec.model.bags import products_at, rows_of
+from conv4rec.model.bags import lean_rows, products_at
 
 CELLS = 1 << 24
 """Logits in a block: users x items."""
@@ -164,9 +164,8 @@ class Proposal:
 
     def __init__(self, counts: Tensor, n_draws: int) -> None:
         """Take the (I,) number of interactions of every item, and how often to draw, 1 or more."""
-        share = counts.double() / counts.sum().clamp(min=1)
-        self.n_draws, self.log_q = n_draws, torch.log(0.5 * share + 0.5 / len(counts)).float()
-        self.cumulative = torch.cumsum(0.5 * share + 0.5 / len(counts), 0)
+        q = 0.5 * counts.double() / counts.sum().clamp(min=1) + 0.5 / len(counts)  # (I,)
+        self.n_draws, self.log_q, self.cumulative = n_draws, torch.log(q).float(), torch.cumsum(q, 0)
 
     def draw(self) -> Drawn:
         """Draw anew, with the generator of torch."""
@@ -180,12 +179,10 @@ def sampled_loss(output: Output, seen: Pairs, targets: Pairs, drawn: Drawn) -> T
     """The same sum as `exact_loss`, estimated; the gradient of the decoder has the rows of drawn items and targets."""
     z, decoder, bias, repeat = output
     asked, place = torch.unique(targets.items, return_inverse=True)
-    logits = torch.addmm(
-        bias[drawn.items] + drawn.log_weight, z, rows_of(decoder, drawn.items, lean=True).T
-    ).float()  # (B, S)
+    logits = torch.addmm(bias[drawn.items] + drawn.log_weight, z, lean_rows(decoder, drawn.items).T).float()  # (B, S)
     log_total = torch.logsumexp(logits + repeat * _indicator(seen, drawn.items, logits), dim=1)  # (B,)
     per_row = torch.bincount(targets.rows, minlength=len(z))
-    found = products_at(z, rows_of(decoder, asked, lean=True)[:, None], targets.rows, place)[:, 0] + bias[targets.items]
+    found = products_at(z, lean_rows(decoder, asked)[:, None], targets.rows, place)[:, 0] + bias[targets.items]
     return (log_total * per_row).sum() - found.float().sum() - repeat * _n_repeated(seen, targets, len(decoder))
 
 
