@@ -14,13 +14,6 @@ from tests.cli.test_verbs import Run, run  # noqa: F401 - a fixture
 
 
 @pytest.fixture(scope="module")
-def csv(tmp_path_factory: pytest.TempPathFactory, checkerboard: Ratings) -> Path:
-    path = tmp_path_factory.mktemp("data") / "ratings.csv"
-    checkerboard.frame.write_csv(path)
-    return path
-
-
-@pytest.fixture(scope="module")
 def model(csv: Path, small_config: Config) -> Path:
     config = override(small_config, ["train.epochs=2", "experts.neighbours=4", "experts.factors=[2]"])
     ratings = load_ratings(csv)

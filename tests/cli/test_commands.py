@@ -51,13 +51,6 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture(scope="module")
-def csv(tmp_path_factory: pytest.TempPathFactory, checkerboard: Ratings) -> Path:
-    path = tmp_path_factory.mktemp("data") / "ratings.csv"
-    checkerboard.frame.write_csv(path)
-    return path
-
-
-@pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory, fitted: Conv4Rec) -> Path:
     return fitted.save(tmp_path_factory.mktemp("model") / "m.conv4rec")
 
