@@ -19,8 +19,9 @@ from conv4rec.errors import ModelFileError
 
 Tensors = dict[str, NDArray[Any]]
 Manifest = TypeVar("Manifest", bound=BaseModel)
-DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "U16": "<u2", "U8": "u1", "BOOL": "?"}
-"""What a mapped tensor may be of, by its name in the file."""
+FLOATS, INTEGERS = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}, {"I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1"}
+DTYPES = FLOATS | INTEGERS | {"U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?"}
+"""What a tensor may be of, by its name in the file."""
 
 
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], header: str, manifest: str) -> None:
@@ -35,6 +36,8 @@ def opened(path: Path, header: str, what: str) -> Iterator[tuple[Any, str]]:
 
     `what` is what is expected, in words: a conv4rec model.
     """
+    if path.is_dir():
+        raise ModelFileError(f"{path}: cannot be read: it is a folder, expected {what}")
     try:
         with safe_open(path, framework="numpy") as file:
             manifest = (file.metadata() or {}).get(header)
@@ -55,7 +58,7 @@ def read_manifest(path: Path, text: str, kind: type[Manifest], reads: tuple[int,
     """
     try:
         version = json.loads(text)["schema_version"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ModelFileError(f"{path}: the manifest is damaged: expected a schema_version") from None
     if version not in reads:
         newer = "" if isinstance(version, int) and version < max(reads) else "install a newer conv4rec or "
@@ -67,13 +70,16 @@ def read_manifest(path: Path, text: str, kind: type[Manifest], reads: tuple[int,
         return kind.model_validate_json(text)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in fault["loc"])
-        raise ModelFileError(f"{path}: the manifest is damaged: {where}: {fault['msg']}") from None
+        where = "".join(f"{part}: " for part in [".".join(str(part) for part in fault["loc"])] if part)
+        raise ModelFileError(f"{path}: the manifest is damaged: {where}{fault['msg']}") from None
 
 
-def all_tensors(file: Any) -> Tensors:
-    """Every tensor of an open file, in memory."""
-    return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+def all_tensors(path: Path, file: Any) -> Tensors:
+    """Every tensor of an open file, in memory; ModelFileError for one of a type that no file of ours has."""
+    names = list(file.keys())
+    for name in names:
+        _check_type(path, name, file.get_slice(name).get_dtype())
+    return {name: file.get_tensor(name) for name in names}
 
 
 def mapped_tensors(path: Path) -> Tensors:
@@ -83,7 +89,7 @@ def mapped_tensors(path: Path) -> Tensors:
         told = json.loads(file.read(length))
     told.pop("__metadata__", None)
     content = np.memmap(path, dtype=np.uint8, mode="r", offset=8 + length) if told else np.zeros(0, np.uint8)
-    return {name: _mapped(path, content, name, **entry) for name, entry in told.items()}
+    return {name: _mapped(path, content, name, entry) for name, entry in told.items()}
 
 
 def verify(path: Path, hashes: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]) -> None:
@@ -108,10 +114,13 @@ def sha256(value: NDArray[Any]) -> str:
     return digest.hexdigest()
 
 
-def _mapped(
-    path: Path, content: NDArray[np.uint8], name: str, *, dtype: str, shape: list[int], data_offsets: list[int]
-) -> NDArray[Any]:
+def _mapped(path: Path, content: NDArray[np.uint8], name: str, entry: Mapping[str, Any]) -> NDArray[Any]:
+    """The bytes that the entry of the header tells; whatever else it tells is nothing to us."""
+    _check_type(path, name, entry["dtype"])
+    first, last = entry["data_offsets"]
+    return content[first:last].view(DTYPES[entry["dtype"]]).reshape(entry["shape"])
+
+
+def _check_type(path: Path, name: str, dtype: str) -> None:
     if dtype not in DTYPES:
         raise ModelFileError(f"{path}: tensor {name} is of type {dtype}, expected one of {', '.join(DTYPES)}")
-    first, last = data_offsets
-    return content[first:last].view(DTYPES[dtype]).reshape(shape)

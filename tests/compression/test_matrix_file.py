@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch_file
 
 from conv4rec.compression.matrix_file import load_matrix
 from conv4rec.errors import DataError
@@ -27,6 +29,18 @@ def test_every_format_gives_the_same(tmp_path: Path) -> None:
     for name, tensor in (asked | {"f.parquet": "w"}).items():
         found = load_matrix(tmp_path / name, tensor)
         assert (found.dtype.name, found.tolist()) == ("float32", MADE.tolist()), name
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn, torch.float64, torch.int16, torch.uint32])
+def test_types_of_torch(tmp_path: Path, dtype: torch.dtype) -> None:
+    save_torch_file({"x": torch.from_numpy(MADE).to(dtype)}, tmp_path / "x.safetensors")
+    found = load_matrix(tmp_path / "x.safetensors")
+    assert (found.dtype.name, found.tolist()) == ("float32", MADE.tolist())
+
+
+def test_what_is_too_large_is_infinite(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([[1.0, 1e300]]))
+    assert load_matrix(tmp_path / "a.npy").tolist() == [[1.0, np.inf]]
 
 
 def write(path: Path, value: Any) -> Path:

@@ -35,7 +35,8 @@ def load_matrix(path: Path, tensor: str | None = None) -> NDArray[np.float32]:
         raise DataError(f"{path}: no matrix of numbers: {' '.join(str(error).split())}") from None
     if values.ndim != 2 or values.dtype.kind not in "fiu":
         raise DataError(f"{path}: {values.dtype} of shape {values.shape}, expected a matrix of numbers")
-    return values.astype(np.float32)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, which is told of its row
+        return values.astype(np.float32)
 
 
 def _read(path: Path, tensor: str | None) -> NDArray[Any]:
@@ -46,8 +47,9 @@ def _read(path: Path, tensor: str | None) -> NDArray[Any]:
 
 
 def _safetensors(path: Path, tensor: str | None) -> NDArray[Any]:
-    with safe_open(path, framework="numpy") as file:
-        return np.asarray(file.get_tensor(_only(path, list(file.keys()), tensor, "tensor")))
+    with safe_open(path, framework="pt") as file:  # of torch: numpy has no bfloat16
+        value = file.get_tensor(_only(path, list(file.keys()), tensor, "tensor"))
+    return np.asarray(value.float() if value.is_floating_point() else value)
 
 
 def _parquet(path: Path, column: str | None) -> NDArray[Any]:
