@@ -124,6 +124,13 @@ def test_recommend_options(run: Run, model: Path) -> None:
     assert all(row["p_like"] == pytest.approx(row["p_rating_5"]) for row in rows)
 
 
+def test_recommend_without_the_law(run: Run, model: Path, fitted: Conv4Rec) -> None:
+    done = run("recommend", model, "--user", "100", "-k", "3", "--no-law", "--json")
+    expected = fitted.recommend([100], 3, law=False).to_dicts()
+    assert done.json["recommendations"] == [pytest.approx(row) for row in expected]
+    assert "p_consume" not in run("recommend", model, "--history", "i00=5", "-k", "2", "--no-law").out
+
+
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])
 def test_recommend_everybody_to_a_file(run: Run, model: Path, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"out{suffix}"
