@@ -133,6 +133,7 @@ def as_markdown(told: Row) -> str:
         for condition in CONDITIONS:
             lines += [_line(told, condition, model, name, percent) for model in MODELS]
         lines.append("")
+    lines += [*_paired_lines(told), ""]
     lines += [
         "| AUC at full weight, %, over cross entropy | " + " | ".join(LOSSES) + " |",
         "|---|" + "---|" * len(LOSSES),
@@ -149,6 +150,22 @@ def _line(told: Row, condition: str, model: str, name: str, factor: float, *, no
     return f"| {condition}, {model}{note} | " + " | ".join(_value(cells[loss][name], factor) for loss in LOSSES) + " |"
 
 
+def _paired_lines(told: Row) -> list[str]:
+    """Differences of AUC, seed by seed; with an asterisk where the interval leaves out zero."""
+    titles = [f"{loss} less {other}" for loss, other in PAIRED]
+    lines = ["| AUC, %, paired | " + " | ".join(titles) + " |", "|---|" + "---|" * len(titles)]
+    for condition in CONDITIONS:
+        for model in MODELS:
+            cells = [row for row in told["differences"] if (row["condition"], row["model"]) == (condition, model)]
+            values = [_value(row["auc"], 100, sign="+") + "*" * _is_apart(row["auc"]["interval"]) for row in cells]
+            lines.append(f"| {condition}, {model} | " + " | ".join(values) + " |")
+    return lines
+
+
+def _is_apart(limits: list[float] | None) -> bool:
+    return limits is not None and not limits[0] <= 0 <= limits[1]
+
+
 def _line_at_full_weight(row: Row) -> str:
     cells = [
         f"{_value(row[loss]['auc'], 100)}, {row[loss]['auc over cross entropy, percent']['mean']:+.1f} %"
@@ -159,7 +176,7 @@ def _line_at_full_weight(row: Row) -> str:
     return f"| {row['condition']}, {row['model']} | " + " | ".join(cells) + " |"
 
 
-def _value(cell: Row, factor: float) -> str:
+def _value(cell: Row, factor: float, *, sign: str = "") -> str:
     digits = 2 if factor > 1 else 3
     half = "" if cell["interval"] is None else f" ± {factor * (cell['interval'][1] - cell['mean']):.{digits}f}"
-    return f"{factor * cell['mean']:.{digits}f}{half}"
+    return f"{factor * cell['mean']:{sign}.{digits}f}{half}"

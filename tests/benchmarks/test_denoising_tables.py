@@ -64,6 +64,15 @@ def test_one_seed_has_no_interval_and_a_line_for_every_cell() -> None:
     assert "| 20 % flipped, NeuMF | 20.00 | 20.00 | 70.00 | 20.00 |" in as_markdown(told).splitlines()
 
 
+def test_differences_are_marked_where_they_are_apart_from_zero() -> None:
+    made = [one | {"test": one["test"] | {"auc": 0.1 * (-1) ** one["seed"]}} if one["loss"] == "ig" else one
+            for one in rows(2)]  # fmt: skip
+    line = next(line for line in as_markdown(summarise(made, 5)).splitlines() if line.startswith("| planted, GMF | +"))
+    cells = line.split(" | ")
+    assert (cells[1], cells[5]) == ("+50.00 ± 0.00*", "+0.00 ± 0.00 |")
+    assert not cells[2].endswith("*")
+
+
 def test_weights_that_are_all_positive_are_a_collapse() -> None:
     made = [one | {"weights": {"q25": 0.999}} if one["loss"] == "idl" else one for one in rows(2)]
     told = {(one["loss"], one["collapsed"]) for one in summarise(made, 5)["table"]}
