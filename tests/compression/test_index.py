@@ -171,6 +171,14 @@ def test_an_empty_index_and_no_queries() -> None:
     assert index.codes().shape == (0, 3)
 
 
+def test_atoms_in_no_code_are_counted() -> None:
+    index = SparseIndex(np.eye(5, dtype=np.float32))
+    assert index.n_dead == 5
+    index.add(sp.csr_array(np.eye(5)[:2]))
+    index.add(sp.csr_array(np.eye(5)[3:]))
+    assert index.n_dead == 1
+
+
 def test_the_bytes_are_those_of_the_formula() -> None:
     n, k, width = 1000, 8, 64
     generator = np.random.default_rng(5)

@@ -75,7 +75,7 @@ def _compress_matrix(source: Path, tensor: str | None, out: Path, keep: Path | N
     save_index(index, out)
     if keep is not None:
         compressor.save(keep)
-    return {"dead_atoms": compressor.n_dead} | _sizes(index, vectors.shape[1])
+    return _sizes(index, vectors.shape[1])
 
 
 def _compress_model(source: Path, out: Path, overrides: list[str], data: str | None, run: Path | None) -> Pairs:
@@ -126,6 +126,7 @@ def _sizes(index: Any, width: int) -> Pairs:
     return {
         "codes": len(index),
         "atoms": len(index.atoms),
+        "dead_atoms": index.n_dead,
         "bytes_per_code": round(per_code, 2),
         "bytes_of_atoms": index.atoms.nbytes,
         "ratio": round(4 * width / per_code, 2),
@@ -135,12 +136,12 @@ def _sizes(index: Any, width: int) -> Pairs:
 def _in_words(told: Pairs) -> str:
     first = (
         f"{told['codes']:,} codes of {told['atoms']:,} atoms, {told['bytes_per_code']:.0f} bytes each "
-        f"({told['ratio']:.1f} times fewer; atoms take {told['bytes_of_atoms'] / 2**20:.1f} MiB)"
+        f"({told['ratio']:.1f} times fewer; atoms take {told['bytes_of_atoms'] / 2**20:.1f} MiB); "
+        f"dead atoms: {told['dead_atoms']:,}"
     )
-    dead = f"; dead atoms: {told['dead_atoms']:,}" if "dead_atoms" in told else ""
     points = [
         f"{point['bytes_per_item']:7.1f} bytes: recall@100 {point['recall_reconstructed']:.3f} decoded, "
         f"{point['recall_sparse']:.3f} sparse; ndcg@20 {point['ndcg']:.4f}, {point['ndcg_decoded']:.4f} decoded"
         for point in told.get("points", ())
     ]
-    return "\n".join([f"{first}{dead}; saved to {told['out']}", *points])
+    return "\n".join([f"{first}; saved to {told['out']}", *points])

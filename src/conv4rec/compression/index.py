@@ -57,6 +57,12 @@ class SparseIndex:
         """Memory of the segments, or what is mapped of them: 4 an entry and 4 a mode for every code, and pointers."""
         return sum(segment.n_bytes for segment in self.segments) + self.alive.nbytes
 
+    @property
+    def n_dead(self) -> int:
+        """Atoms that are in no code, deleted ones counted."""
+        entries = sum((np.diff(segment.pointers) for segment in self.segments), np.zeros(len(self.atoms)))
+        return int((entries == 0).sum())
+
     def add(self, codes: Any, *, lengths: Any = None, offsets: Any = None) -> NDArray[np.int64]:
         """Add codes, a scipy sparse matrix (N, S), and give their numbers; the other codes stay where they are.
 
