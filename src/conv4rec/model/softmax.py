@@ -19,6 +19,8 @@ from torch import Tensor
 from torch.autograd import Function
 
 from conv4rec.model.bags import lean_rows, products_at
+from conv4rec.model.held import ALL, Held
+from conv4rec.model.products import product
 
 CELLS = 1 << 24
 """Logits in a block: users x items."""
@@ -40,7 +42,7 @@ class Output(NamedTuple):
     repeat: Tensor  # ()
 
 
-def exact_loss(output: Output, seen: Pairs, targets: Pairs, *, cells: int = CELLS) -> Tensor:
+def exact_loss(output: Output, seen: Pairs, targets: Pairs, *, cells: int = CELLS, held: Held = ALL) -> Tensor:
     """Sum over the targets of -log p_consume.
 
     Args:
@@ -48,10 +50,14 @@ def exact_loss(output: Output, seen: Pairs, targets: Pairs, *, cells: int = CELL
         seen: the history; a pair that is there twice counts once.
         targets: what is predicted; a pair that is there twice counts twice.
         cells: most logits that are held at once; at least one item is.
+        held: whose rows decoder and bias have.
     """
     n_rows = len(output.z)
     block = max(1, cells // max(1, n_rows))
-    loss: Tensor = _ExactLoss.apply(*output, *seen, *targets, block)  # type: ignore[no-untyped-call]
+    z, decoder, bias, repeat = output
+    pairs = (*_shifted(seen, held), *_shifted(targets, held))
+    of_all = held.enter(z), decoder, bias, held.enter(repeat)
+    loss: Tensor = _ExactLoss.apply(*of_all, *pairs, block, held)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -70,22 +76,24 @@ class _ExactLoss(Function):
         rows: Tensor,
         items: Tensor,
         block: int,
+        held: Held,
     ) -> Tensor:
         output, seen, targets = Output(z, decoder, bias, repeat), Pairs(seen_rows, seen_items), Pairs(rows, items)
-        ctx.product = _product_type(z)
+        ctx.dtype = _product_type(z)
         n_items = len(decoder)
         top = z.new_full((len(z),), -torch.inf, dtype=torch.float32)
         total, picked = torch.zeros_like(top), top.new_zeros((), dtype=torch.float64)
         for start in range(0, n_items, block):
-            found = block_of_logits(output, seen, start, min(start + block, n_items), ctx.product)  # (B, b)
+            found = block_of_logits(output, seen, start, min(start + block, n_items), ctx.dtype)  # (B, b)
             picked += found.view(-1).index_select(0, _cells(targets, start, found)).sum(dtype=torch.float64)
             before, top = top, torch.maximum(top, found.amax(1))
             exponentials = found.sub_(top[:, None]).exp_()
             total = total * torch.exp(before - top) + exponentials.sum(1)
         per_row = torch.bincount(rows, minlength=len(z)).float()
-        normaliser = top + total.log()  # (B,)
+        normaliser = held.log_add_up(top + total.log())  # (B,)
+        picked = held.add_up(picked)
         ctx.save_for_backward(*output, *seen, *targets, normaliser, per_row)
-        ctx.held, ctx.total, ctx.block = (exponentials, total, block) if block >= n_items else (None, None, block)
+        ctx.held, ctx.top, ctx.block = (exponentials, top, block) if block >= n_items else (None, None, block)
         return ((normaliser * per_row).sum(dtype=torch.float64) - picked).float()
 
     @staticmethod
@@ -98,28 +106,25 @@ class _ExactLoss(Function):
             stop = min(start + ctx.block, len(decoder))
             if ctx.held is None:
                 spread = (
-                    block_of_logits(output, seen, start, stop, ctx.product)
-                    .sub_(normaliser[:, None])
-                    .exp_()
-                    .mul_(weight)
+                    block_of_logits(output, seen, start, stop, ctx.dtype).sub_(normaliser[:, None]).exp_().mul_(weight)
                 )
             else:
-                spread, ctx.held = ctx.held.mul_(weight / ctx.total[:, None]), None
+                spread, ctx.held = ctx.held.mul_(weight * (ctx.top - normaliser).exp_()[:, None]), None
             at = _cells(targets, start, spread)
             spread.view(-1).index_add_(0, at, (-gradient).expand(len(at)))  # (B, b) d loss / d logits
             of_repeat += _sum_once(spread, _cells(seen, start, spread))
             of_bias[start:stop] = spread.sum(0)
-            spread = spread.to(ctx.product)
-            of_z += spread @ decoder[start:stop].to(ctx.product)
-            of_decoder[start:stop] = spread.T @ z.to(ctx.product)
-        return of_z, of_decoder, of_bias, of_repeat, None, None, None, None, None
+            spread = spread.to(ctx.dtype)
+            of_z += product(spread, decoder[start:stop].to(ctx.dtype))
+            of_decoder[start:stop] = product(spread.T, z.to(ctx.dtype))
+        return of_z, of_decoder, of_bias, of_repeat, None, None, None, None, None, None
 
 
-def block_of_logits(output: Output, seen: Pairs, start: int, stop: int, product: torch.dtype | None = None) -> Tensor:
+def block_of_logits(output: Output, seen: Pairs, start: int, stop: int, dtype: torch.dtype | None = None) -> Tensor:
     """(B, b) logits of the items from `start` to `stop`, float32; products in the precision of now, or as told."""
-    product = _product_type(output.z) if product is None else product
+    dtype = _product_type(output.z) if dtype is None else dtype
     z, decoder, bias, repeat = output
-    found = torch.addmm(bias[start:stop].to(product), z.to(product), decoder[start:stop].to(product).T).float()
+    found = product(z.to(dtype), decoder[start:stop].to(dtype).T, bias[start:stop].to(dtype)).float()
     return add_once(found, seen, start, repeat)
 
 
@@ -175,24 +180,37 @@ class Proposal:
         return Drawn(items, torch.log(times / self.n_draws) - self.log_q[items])
 
 
-def sampled_loss(output: Output, seen: Pairs, targets: Pairs, drawn: Drawn) -> Tensor:
+def sampled_loss(output: Output, seen: Pairs, targets: Pairs, drawn: Drawn, *, held: Held = ALL) -> Tensor:
     """The same sum as `exact_loss`, estimated; the gradient of the decoder has the rows of drawn items and targets."""
-    z, decoder, bias, repeat = output
-    asked, place = torch.unique(targets.items, return_inverse=True)
-    logits = torch.addmm(bias[drawn.items] + drawn.log_weight, z, lean_rows(decoder, drawn.items).T).float()  # (B, S)
-    log_total = torch.logsumexp(logits + repeat * _indicator(seen, drawn.items, logits), dim=1)  # (B,)
+    z, decoder, bias, repeat = held.enter(output.z), output.decoder, output.bias, held.enter(output.repeat)
+    where = held.where(drawn.items)
+    items, log_weight = held.shift(drawn.items[where]), drawn.log_weight[where]  # (S,)
+    logits = torch.addmm(bias[items] + log_weight, z, lean_rows(decoder, items).T).float()  # (B, S)
+    known = repeat * _indicator(_shifted(seen, held), items, logits)
+    log_total = held.log_add_up(torch.logsumexp(logits + known, dim=1))  # (B,)
+    where = held.where(targets.items)
+    asked, place = torch.unique(held.shift(targets.items[where]), return_inverse=True)
+    products = products_at(z, lean_rows(decoder, asked)[:, None], targets.rows[where], place)[:, 0]
+    found = held.add_up((products + bias[asked[place]]).float().sum())
     per_row = torch.bincount(targets.rows, minlength=len(z))
-    found = products_at(z, lean_rows(decoder, asked)[:, None], targets.rows, place)[:, 0] + bias[targets.items]
-    return (log_total * per_row).sum() - found.float().sum() - repeat * _n_repeated(seen, targets, len(decoder))
+    repeated = output.repeat * _n_repeated(seen, targets, held.n_items(len(decoder)))
+    return (log_total * per_row).sum() - found - repeated
 
 
 def _indicator(seen: Pairs, items: Tensor, like: Tensor) -> Tensor:
     """(B, S) 1 where the row has the item in its history; `items` (S,) ascending."""
+    if not len(items):
+        return torch.zeros_like(like)
     place = torch.searchsorted(items, seen.items).clamp(max=len(items) - 1)
     there = items[place] == seen.items
     indicator = torch.zeros_like(like)
     indicator[seen.rows[there], place[there]] = 1.0
     return indicator
+
+
+def _shifted(pairs: Pairs, held: Held) -> Pairs:
+    """With rows of the tables in the place of items."""
+    return Pairs(pairs.rows, held.shift(pairs.items))
 
 
 def _n_repeated(seen: Pairs, targets: Pairs, n_items: int) -> Tensor:
