@@ -4,9 +4,10 @@ import hashlib
 
 import torch
 
-from conv4rec.config import Config
+from conv4rec.config import Config, ModelConfig
 from conv4rec.model.network import Network
 from conv4rec.model.statistics import Statistics
+from conv4rec.vocabulary import InteractionTypes
 
 COUNTED = ("consumption.bias", "consumption.repeat", "rating.bias")
 """Parameters that start from counts of the training data; all others are drawn, or constant."""
@@ -17,6 +18,12 @@ def draw_network(config: Config, statistics: Statistics) -> Network:
     with torch.random.fork_rng([]):
         torch.manual_seed(config.train.seed)
         return Network(config.model, statistics)
+
+
+def blank_network(config: ModelConfig, n_items: int, types: InteractionTypes) -> Network:
+    """A network of shapes without memory, until `load_state_dict(..., assign=True)` gives it tensors."""
+    with torch.device("meta"):
+        return Network(config, Statistics.blank(n_items, types))
 
 
 def initial_digest(network: Network) -> str:

@@ -17,6 +17,7 @@ from conv4rec.model.bags import bag, lean_rows, products_at
 from conv4rec.model.batch import Batch
 from conv4rec.model.experts import ConsumptionExperts, Explained, RatingExperts
 from conv4rec.model.factors import Factors
+from conv4rec.model.held import ALL, ITEM_TABLES, Held, OwnItems, own
 from conv4rec.model.softmax import Drawn, Output, Pairs, block_of_logits, exact_loss, sampled_loss
 from conv4rec.model.statistics import Statistics
 
@@ -65,6 +66,7 @@ class ConsumptionPath(nn.Module):
 
     def __init__(self, config: ModelConfig, statistics: Statistics) -> None:
         super().__init__()
+        self.held: Held = ALL
         n_items, width = statistics.n_items, config.embedding_dim
         self.activation = ACTIVATIONS[config.activation]
         self.dropout = config.dropout
@@ -76,20 +78,24 @@ class ConsumptionPath(nn.Module):
 
     def encode(self, batch: Batch, kept: Tensor | None = None) -> Tensor:
         """(B, D); in training, times what dropout keeps (B, D): 0, or 1 over the share that is kept."""
-        sums = self.encoder.sums(batch, len(self.convolution))  # (B, K C, D)
-        z = self.activation(self.encoder(batch, self.convolution.flatten() @ sums))  # (B, D)
+        sums = self.encoder.sums(own(self.held, batch), len(self.convolution))  # (B, K C, D)
+        total = self.held.add_up(self.held.enter(self.convolution).flatten() @ sums)  # (B, D)
+        z = self.activation(self.encoder(batch, total))  # (B, D)
         return z if kept is None else z * kept
 
     def loss(self, history: Batch, targets: Batch, drawn: Drawn | None = None, kept: Tensor | None = None) -> Tensor:
         """Sum over the targets of -log p_consume, given the histories; estimated from the items drawn, if there are."""
         output = Output(self.encode(history, kept), self.decoder, self.bias, self.repeat)
         pairs = Pairs(history.rows, history.items), Pairs(targets.rows, targets.items)
-        return exact_loss(output, *pairs) if drawn is None else sampled_loss(output, *pairs, drawn)
+        if drawn is None:
+            return exact_loss(output, *pairs, held=self.held)
+        return sampled_loss(output, *pairs, drawn, held=self.held)
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits of consumption, (B, I)."""
         output = Output(self.encode(batch), self.decoder, self.bias, self.repeat)
-        return block_of_logits(output, Pairs(batch.rows, batch.items), 0, len(self.bias))
+        seen = Pairs(batch.rows, self.held.shift(batch.items))
+        return self.held.join(block_of_logits(output, seen, 0, len(self.bias)))
 
 
 class Style(NamedTuple):
@@ -117,6 +123,7 @@ class RatingPath(nn.Module):
 
     def __init__(self, config: ModelConfig, statistics: Statistics) -> None:
         super().__init__()
+        self.held: Held = ALL
         C, width, L = config.rating_channels, config.rating_embedding_dim, statistics.n_types
         self.activation = ACTIVATIONS[config.activation]
         self.register_buffer("value", statistics.value.clone())  # (K,) standardised rating of a channel, 0 if none
@@ -142,15 +149,17 @@ class RatingPath(nn.Module):
 
     def pairs(self, style: Style, rows: Tensor, items: Tensor) -> Tensor:
         """Logits of the types of N pairs, (N, L); `rows` ascending."""
-        decoder, bias, places = self._of_items(items)
-        O = products_at(style.z, decoder, rows, places)  # (N, C)
+        where = self.held.where(items)
+        decoder, bias, places = self._of_items(self.held.shift(items[where]))
+        products = products_at(self.held.enter(style.z), decoder, rows[where], places)
+        O = self.held.put(products, items)  # (N, C)
         shift = functional.embedding(rows, style.shift @ self.histogram)  # an index would do, but slower
-        return O @ self.output + functional.embedding(places, bias) + shift  # (N, L)
+        return O @ self.output + self.held.put(functional.embedding(places, bias), items) + shift  # (N, L)
 
     def grid(self, style: Style) -> Tensor:
         """Logits of the types of all items, (B, I, L)."""
         O = torch.einsum("icd,bd->bic", self.decoder, style.z)  # (B, I, C)
-        return O @ self.output + self.bias + (style.shift @ self.histogram)[:, None, :]  # (B, I, L)
+        return self.held.join(O @ self.output + self.bias) + (style.shift @ self.histogram)[:, None, :]  # (B, I, L)
 
     def _of_items(self, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(T, C, D) and (T, L) the decoder and the bias of the T items met, and (N,) places of `items` among them."""
@@ -168,9 +177,11 @@ class RatingPath(nn.Module):
         from_item = self._from_item(batch)  # (N,)
         away = self._user_value(batch, from_item)[:, None] * self.rated  # (B, K)
         rows = self.convolution - away[:, :, None] * self.deviation[0]  # (B, K, C)
-        sums = self.encoder.sums(batch, len(self.value))  # (B, K C, D)
-        deviating = self.deviation.sum(0) @ self.encoder.weighted(batch, from_item)  # (B, D)
-        return torch.bmm(rows.flatten(1)[:, None], sums)[:, 0] + deviating
+        known = own(self.held, batch)
+        sums = self.encoder.sums(known, len(self.value))  # (B, K C, D)
+        weighted = self.encoder.weighted(known, from_item[self.held.where(batch.items)])  # (B, C, D)
+        total = torch.bmm(self.held.enter(rows).flatten(1)[:, None], sums)[:, 0]  # (B, D)
+        return self.held.add_up(total + self.held.enter(self.deviation.sum(0)) @ weighted)
 
     def _from_item(self, batch: Batch) -> Tensor:
         """(N,) deviation of a rating from the item's mean."""
@@ -213,6 +224,20 @@ class Network(nn.Module):
         for module in self.modules():
             if isinstance(module, Encoder):
                 module.lean = lean
+
+    def hold(self, held: OwnItems) -> None:
+        """Keep the rows of these items only; other processes have the others, and all of them are asked together."""
+        for name in self.item_tables():
+            path, _, last = name.rpartition(".")
+            rows = self.get_parameter(name).detach()[held.start : held.stop].clone()
+            setattr(self.get_submodule(path), last, nn.Parameter(rows))
+        for module in (self.consumption, self.rating):
+            if module is not None:
+                module.held = held
+
+    def item_tables(self) -> list[str]:
+        """The names of the parameters with a row an item."""
+        return [name for name, _ in self.named_parameters() if name in ITEM_TABLES]
 
     def make_room(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         """Experts for tensors of these names and shapes, all zero; a name that is not there raises KeyError."""
