@@ -8,7 +8,7 @@ from conv4rec.model.bags import lean_rows
 from conv4rec.training.lean import LeanAdam
 
 
-def minimise(optimizer: torch.optim.Optimizer, weights: Tensor, target: Tensor) -> None:
+def minimise(optimizer: LeanAdam | torch.optim.Adam, weights: Tensor, target: Tensor) -> None:
     for _ in range(7):
         optimizer.zero_grad()
         torch.autograd.backward(((weights - target) ** 2).sum())

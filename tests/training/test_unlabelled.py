@@ -19,6 +19,7 @@ from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor
 from conv4rec.model.statistics import Statistics
 from conv4rec.training import Epoch, Silent, TrainingResult, train
+from conv4rec.training.adam import Adam
 from conv4rec.training.source import Share
 from conv4rec.training.unlabelled import UnlabelledTerm, find_law_collapse, log_ratios
 from conv4rec.training.world import World
@@ -41,7 +42,7 @@ class Setting:
 
     def term(self, network: Network, **changes: object) -> UnlabelledTerm:
         config = TrainConfig.model_validate({"denoise": "idl", "denoise_weight": 1.0, "denoise_warmup": 0} | changes)
-        optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+        optimizer = Adam([{"params": list(network.parameters()), "weight_decay": 0.0}], lr=0.01)
         term = UnlabelledTerm(network.consumption, optimizer, config, World(), n_epochs=9)
         term.begin(1)
         return term

@@ -8,8 +8,8 @@ The loss sharpens itself: w+ lies further from 1/2 than sigma does, so that x = 
 data must have shown the model where it stands before. Source: METHOD.md section 7, arXiv 2311.08302.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -32,7 +32,17 @@ def inverse_dual_loss(logits: Tensor) -> Tensor:
     return total.sum() / max(1, total.numel())
 
 
-def adaptive_steps(optimizer: torch.optim.Optimizer, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+class Moments(Protocol):
+    """An Adam: its parameters and step sizes by group, and what it has learned of each parameter."""
+
+    @property
+    def param_groups(self) -> Sequence[dict[str, Any]]: ...
+
+    @property
+    def state(self) -> Mapping[Any, Any]: ...
+
+
+def adaptive_steps(optimizer: Moments, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
     """The step along each gradient in the scale that Adam has learned, without changing what it has learned.
 
     step = rate g / (sqrt(max(v, g^2)) + eps), where v is Adam's unbiased second moment: a trial needs no optimiser of

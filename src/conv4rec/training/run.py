@@ -17,6 +17,7 @@ from conv4rec.data.interactions import Interactions
 from conv4rec.data.shards import Shards
 from conv4rec.errors import TrainingError
 from conv4rec.evaluation import Validation, validate
+from conv4rec.model.held import ALL
 from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor
 from conv4rec.model.softmax import Proposal
@@ -33,6 +34,7 @@ from conv4rec.training.schedule import (
 from conv4rec.training.source import InMemory, Source
 from conv4rec.training.step import Step
 from conv4rec.training.streamed import Streamed
+from conv4rec.training.tables import choose_tables, part_of, share_tables
 from conv4rec.training.unlabelled import UnlabelledTerm
 from conv4rec.training.world import World
 from conv4rec.vocabulary import InteractionTypes
@@ -71,7 +73,8 @@ def train(
     """Fit `network` in place and leave it with the weights of the best validated epoch (the last without validation).
 
     Where torch.distributed joins several processes, each calls this with the same arguments, takes its part of every
-    batch, and ends with the same model; the first one writes the checkpoints.
+    batch, and ends with the same model; the first one writes the checkpoints. Where item tables are sharded, each takes
+    all of a batch, and ends with its part of the network; the checkpoint has the whole.
 
     Args:
         network: as initialised; on a resumed run its weights are replaced.
@@ -89,11 +92,11 @@ def train(
     run = _Run(network, interactions, types, config, validation)
     listener = Silent() if listener is None else listener
     if resume and checkpoint is not None and checkpoint.exists():
-        run.restore(read_checkpoint(checkpoint))
+        run.restore(read_checkpoint(checkpoint, run.part))
     while not run.finished:
         epoch = run.run_epoch(listener)
-        if checkpoint is not None and run.world.rank == 0:
-            write_checkpoint(checkpoint, run.state())
+        if checkpoint is not None:
+            run.write(checkpoint)
         listener.on_epoch(epoch, is_best=run.best_epoch == epoch.number)
     return run.close()
 
@@ -110,22 +113,27 @@ class _Run:
         validation: Validation | None,
     ) -> None:
         self.device = choose_device(config.device)
-        self.network = network.to(self.device)
         self.world = World.here()
+        if network.consumption.held is ALL and choose_tables(network, config, self.world.size).sharded:
+            share_tables(network, self.world, self.device)
+        held, bias = network.consumption.held, network.consumption.bias
+        self.users = self.world if held is ALL else World()  # who share the users of a batch
+        self.network = network.to(self.device)
         self.data = _source(interactions, self.device)
         self.types, self.config = types, config
         self.validation = None if validation is None else validation.sample(config.validation_users, config.seed)
         self.n_epochs = choose_epochs(config.epochs, self.data.n_interactions)
         self.learning_rate = config.learning_rate * speed(self.data.n_interactions)
-        self.softmax = choose_softmax(config.softmax, len(network.consumption.bias))
+        self.softmax = choose_softmax(config.softmax, held.n_items(len(bias)))
         sampled = self.softmax == "sampled"
         network.lean(sampled)
         self.optimizer = make_optimizer(network, config, self.data.n_interactions, lean=sampled)
-        self.unlabelled = UnlabelledTerm(network.consumption, self.optimizer, config, self.world, self.n_epochs)
+        self.unlabelled = UnlabelledTerm(network.consumption, self.optimizer, config, self.users, self.n_epochs)
         covers = torch.from_numpy(types.covers).to(self.device)
-        proposal = Proposal(network.consumption.bias.detach().exp(), config.draws) if sampled else None
+        proposal = Proposal(held.join(bias.detach()[None])[0].exp(), config.draws) if sampled else None
         penalty = Penalty(network, config)
-        self.step = Step(network, self.optimizer, covers, config, self.world, self.unlabelled, penalty, proposal)
+        self.step = Step(network, self.optimizer, covers, config, self.users, self.unlabelled, penalty, proposal)
+        self.part = part_of(network, self.optimizer)
         self.epochs: list[Epoch] = []
         self.best_epoch = 0
         self.best: dict[str, Tensor] | None = None  # None: the weights as they are
@@ -156,11 +164,18 @@ class _Run:
         return Checkpoint(
             network={name: value.detach().cpu() for name, value in self.network.state_dict().items()},
             best=self.best,
-            optimizer=self.optimizer.state_dict()["state"],
+            optimizer=self.optimizer.state_dict(),
             epochs=[asdict(epoch) for epoch in self.epochs],
             best_epoch=self.best_epoch,
             fingerprint=self._fingerprint(),
         )
+
+    def write(self, checkpoint: Path) -> None:
+        """The first process writes; where tables are sharded, the others give it theirs."""
+        if self.part is not None:
+            write_checkpoint(checkpoint, self.state(), self.part, self.world.collect)
+        elif self.world.rank == 0:
+            write_checkpoint(checkpoint, self.state())
 
     def restore(self, saved: Checkpoint) -> None:
         if saved.fingerprint != self._fingerprint():
@@ -169,8 +184,7 @@ class _Run:
                 f"it has {saved.fingerprint}, this run {self._fingerprint()}; remove it or train without resume"
             )
         self.network.load_state_dict(saved.network)
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": saved.optimizer, "param_groups": groups})
+        self.optimizer.load_state_dict(saved.optimizer)
         self.epochs = [Epoch(**epoch) for epoch in saved.epochs]
         self.best_epoch, self.best = saved.best_epoch, saved.best
 
@@ -184,7 +198,7 @@ class _Run:
 
     def _pass_over_users(self, number: int, listener: Listener) -> tuple[float, float]:
         totals, done, n_users = torch.zeros(4, dtype=torch.float64), 0, self.data.n_users
-        for share in self.data.shares(choose_batch_size(self.config.batch_size, n_users), self.world):
+        for share in self.data.shares(choose_batch_size(self.config.batch_size, n_users), self.users):
             sums = self.step(share)
             if not sums.isfinite().all():
                 raise TrainingError(
@@ -223,7 +237,7 @@ class _Run:
 
     def _fingerprint(self) -> str:
         held_out = "none" if self.validation is None else self.validation.targets.fingerprint()
-        settings = self.config.model_dump(exclude={"device"}) | self.network.config.model_dump()
+        settings = self.config.model_dump(exclude={"device", "item_tables", "memory_mb"}) | self.network.config.model_dump()
         return f"data {self.data.fingerprint}, validation {held_out}, settings {settings}"
 
 

@@ -6,6 +6,7 @@ from torch import Tensor
 from conv4rec.config import TrainConfig
 from conv4rec.errors import TrainingError
 from conv4rec.model.network import Network
+from conv4rec.training.adam import Adam
 from conv4rec.training.lean import LeanAdam
 
 EXACT = 200_000
@@ -42,9 +43,7 @@ def choose_softmax(wanted: str, n_items: int) -> str:
     return ("exact" if n_items <= EXACT else "sampled") if wanted == "auto" else wanted
 
 
-def make_optimizer(
-    network: Network, config: TrainConfig, n_interactions: int, *, lean: bool = False
-) -> torch.optim.Optimizer:
+def make_optimizer(network: Network, config: TrainConfig, n_interactions: int, *, lean: bool = False) -> Adam:
     """Adam with an L2 penalty on the large tables of each path, and none on biases and 1x1 convolutions.
 
     `lean` is for gradients that have only the rows that a batch meets.
@@ -60,6 +59,4 @@ def make_optimizer(
         decay = rating if name.startswith("rating.") else consume
         penalised[decay if is_table else 0.0].append(parameter)
     groups = [{"params": parameters, "weight_decay": decay} for decay, parameters in penalised.items() if parameters]
-    if lean:
-        return LeanAdam(groups, lr=config.learning_rate)
-    return torch.optim.Adam(groups, lr=config.learning_rate, fused=True)
+    return (LeanAdam if lean else Adam)(groups, lr=config.learning_rate)

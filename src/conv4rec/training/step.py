@@ -10,6 +10,7 @@ from conv4rec.config import TrainConfig
 from conv4rec.model import law
 from conv4rec.model.network import Network
 from conv4rec.model.softmax import Proposal
+from conv4rec.training.adam import Adam
 from conv4rec.training.penalties import Penalty
 from conv4rec.training.source import Share
 from conv4rec.training.unlabelled import UnlabelledTerm
@@ -34,7 +35,7 @@ class Step:
     """What a step needs beside its batch; `covers` (K, L) as in InteractionTypes, on the device of the network."""
 
     network: Network
-    optimizer: torch.optim.Optimizer
+    optimizer: Adam
     covers: Tensor
     config: TrainConfig
     world: World
@@ -50,7 +51,7 @@ class Step:
             consume, rating = self._consume_loss(share), self._rating_loss(share)
             penalty = self.penalty() / self.world.size  # gradients are added up over the processes
             loss = consume.mean + self.config.rating_weight * rating.mean + unlabelled + penalty
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         torch.autograd.backward(loss)
         self.world.add_up_gradients(self.network.parameters())
         self.optimizer.step()

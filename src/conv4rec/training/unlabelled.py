@@ -24,6 +24,8 @@ from conv4rec.denoising.watch import CollapseWarning, summarise_weights
 from conv4rec.errors import TrainingError
 from conv4rec.model.batch import Batch
 from conv4rec.model.network import ConsumptionPath
+from conv4rec.training.adam import Adam
+from conv4rec.training.lean import LeanAdam
 from conv4rec.training.source import Share
 from conv4rec.training.world import World
 
@@ -39,14 +41,14 @@ class UnlabelledTerm:
     """What unlabelled items add to a step: a term of the loss for `idl`, a trial step before it for `ig`."""
 
     def __init__(
-        self, path: ConsumptionPath, optimizer: torch.optim.Optimizer, config: TrainConfig, world: World, n_epochs: int
+        self, path: ConsumptionPath, optimizer: Adam, config: TrainConfig, world: World, n_epochs: int
     ) -> None:
         if config.denoise != "none" and config.denoise_warmup >= n_epochs:
             raise TrainingError(
                 f"train.denoise_warmup = {config.denoise_warmup} leaves no epoch of {n_epochs} to "
                 f"{config.denoise}: expected fewer"
             )
-        if config.denoise != "none" and not isinstance(optimizer, torch.optim.Adam):
+        if config.denoise != "none" and isinstance(optimizer, LeanAdam):
             raise TrainingError(
                 f"train.denoise = {config.denoise}: needs train.softmax = exact; sampled moves only the rows met"
             )
@@ -92,7 +94,7 @@ class UnlabelledTerm:
         judges, n_all = share.hide(JUDGES)
         history, targets = share.batch.keep(~judges), share.batch.keep(judges)
         asked = targets.counts() > 0
-        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        parameters = list(self.optimizer.parameters())
         gradients = torch.autograd.grad(self._loss(share, history), parameters, allow_unused=True)
         whole = [None if gradient is None else self.world.add_up(gradient) for gradient in gradients]
 

@@ -1,0 +1,84 @@
+"""Adam by torch's own fused function. An optimiser of torch.optim would load torch's compiler, for a second or more."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.adam import adam
+
+
+class Adam:
+    """Moves parameters along their gradients, as torch.optim.Adam does with the same arguments.
+
+    Args:
+        groups: of parameters with the same `weight_decay` (added to the gradient, times the parameter).
+        lr: step size; `param_groups` holds it for each group, to be changed there.
+        betas: decay of the mean and of the second moment.
+        eps: added to the root of the second moment.
+    """
+
+    def __init__(
+        self,
+        groups: list[dict[str, Any]],
+        *,
+        lr: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+    ) -> None:
+        self.param_groups = [{"lr": lr, "betas": betas, "eps": eps, **group} for group in groups]
+        self.state: defaultdict[Tensor, dict[str, Tensor]] = defaultdict(dict)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move every parameter that has a gradient."""
+        for group in self.param_groups:
+            self._move([parameter for parameter in group["params"] if parameter.grad is not None], group)
+
+    def state_dict(self) -> dict[int, dict[str, Tensor]]:
+        """What is known of every parameter, by its number among `parameters`; without those that never moved."""
+        return {number: self.state[each] for number, each in enumerate(self.parameters()) if each in self.state}
+
+    def load_state_dict(self, state: Mapping[int, Mapping[str, Tensor]]) -> None:
+        """Take over what `state_dict` gave; tensors go to the devices of their parameters."""
+        parameters = list(self.parameters())
+        for number, tensors in state.items():
+            self.state[parameters[number]] = {
+                name: value.detach().clone().to(parameters[number].device) for name, value in tensors.items()
+            }
+
+    def parameters(self) -> Iterator[Tensor]:
+        """All of them, group by group."""
+        return (parameter for group in self.param_groups for parameter in group["params"])
+
+    def _move(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        states = [self.state[parameter] or self._start(parameter) for parameter in parameters]
+        adam(
+            parameters,
+            [parameter.grad for parameter in parameters if parameter.grad is not None],
+            *([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq")),
+            max_exp_avg_sqs=[],
+            state_steps=[state["step"] for state in states],
+            fused=True,
+            amsgrad=False,
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            maximize=False,
+        )
+
+    def _start(self, parameter: Tensor) -> dict[str, Tensor]:
+        self.state[parameter] = {
+            "step": torch.zeros((), device=parameter.device),
+            "exp_avg": torch.zeros_like(parameter),
+            "exp_avg_sq": torch.zeros_like(parameter),
+        }
+        return self.state[parameter]
