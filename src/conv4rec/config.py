@@ -137,6 +137,11 @@ class TrainConfig(Section):
     """Seed of initialisation, order, masks and dropout; same seed, same machine, same model to the bit."""
     device: str = "auto"
     """auto (CUDA where there is one), cpu, cuda or cuda:N."""
+    item_tables: Literal["auto", "whole", "sharded"] = "auto"
+    """Where several workers train. whole: every worker has all items, and a part of the users of a batch. sharded: each
+    has the rows of a part of the items, and all users. auto: sharded where whole tables need more than memory_mb."""
+    memory_mb: Positive = 8192
+    """Most memory of a worker for weights, the best so far, gradients and optimiser, MiB; see item_tables."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """auto: bfloat16 products on a CUDA device that has them, float32 elsewhere."""
 

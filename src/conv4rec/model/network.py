@@ -6,7 +6,7 @@ the encoder behind it an embedding bag.
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +17,12 @@ from conv4rec.model.bags import bag, lean_rows, products_at
 from conv4rec.model.batch import Batch
 from conv4rec.model.experts import ConsumptionExperts, Explained, RatingExperts
 from conv4rec.model.factors import Factors
-from conv4rec.model.held import ALL, ITEM_TABLES, Held, OwnItems, own
+from conv4rec.model.held import ALL, ITEM_TABLES, Held, own
 from conv4rec.model.softmax import Drawn, Output, Pairs, block_of_logits, exact_loss, sampled_loss
 from conv4rec.model.statistics import Statistics
+
+if TYPE_CHECKING:
+    from conv4rec.model.own_items import OwnItems
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
@@ -225,7 +228,7 @@ class Network(nn.Module):
             if isinstance(module, Encoder):
                 module.lean = lean
 
-    def hold(self, held: OwnItems) -> None:
+    def hold(self, held: "OwnItems") -> None:
         """Keep the rows of these items only; other processes have the others, and all of them are asked together."""
         for name in self.item_tables():
             path, _, last = name.rpartition(".")

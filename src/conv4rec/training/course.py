@@ -26,6 +26,8 @@ class TrainingResult:
     seconds: float = field(compare=False)
     softmax: str = "exact"
     """`exact` or `sampled`, as chosen."""
+    item_tables: str = ""
+    """Of several workers: whether each has all item tables, and why; nothing for one process."""
 
 
 class Listener(Protocol):

@@ -40,6 +40,8 @@ from conv4rec.training.world import World
 from conv4rec.vocabulary import InteractionTypes
 
 HIGHER_IS_BETTER = ("ndcg@20",)
+WHERE = ("device", "item_tables", "memory_mb")
+"""Settings that do not change what is trained: a run may go on with others."""
 
 
 class Trainer(Protocol):
@@ -237,7 +239,7 @@ class _Run:
 
     def _fingerprint(self) -> str:
         held_out = "none" if self.validation is None else self.validation.targets.fingerprint()
-        settings = self.config.model_dump(exclude={"device", "item_tables", "memory_mb"}) | self.network.config.model_dump()
+        settings = self.config.model_dump(exclude=set(WHERE)) | self.network.config.model_dump()
         return f"data {self.data.fingerprint}, validation {held_out}, settings {settings}"
 
 

@@ -1,6 +1,6 @@
 """The processes that train one model together: one, alone, or several that torch.distributed joins."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -42,6 +42,18 @@ class World:
             sums = [distributed.all_reduce(each, async_op=True) for each in gradients if each is not None]
             for each in sums:
                 each.wait()
+
+    def collect(self, ours: Tensor, n: int) -> Iterator[Tensor]:
+        """On the first process the parts of n rows that all have, one after the other; the others give theirs away."""
+        if self.rank:
+            distributed.send(ours.contiguous(), 0)
+            return
+        yield ours
+        for rank in range(1, self.size):
+            part = World(rank, self.size).part(n)
+            theirs = ours.new_empty(part.stop - part.start, *ours.shape[1:])
+            distributed.recv(theirs, rank)
+            yield theirs
 
     def agree(self, figures: dict[str, float]) -> dict[str, float]:
         """What the first process measured: on another machine the last bit may differ, and with it a decision."""
