@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import scipy.sparse as sp
 import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
 from torch import Tensor
 
 from conv4rec.config import ExpertConfig
@@ -179,15 +181,13 @@ def _chunks(validation: Validation) -> Iterator[tuple[Interactions, Interactions
 
 def _likeliest(loss: Callable[[Tensor], Tensor], start: Tensor, strength: Tensor) -> tuple[Tensor, float]:
     """The scalars of least loss, a sum, with a Gaussian prior about the start; and that loss."""
-    scalars = start.clone().requires_grad_()
-    optimizer = torch.optim.LBFGS([scalars], max_iter=STEPS, line_search_fn="strong_wolfe")
 
-    def cost() -> Tensor:
-        optimizer.zero_grad()
+    def cost(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        scalars = torch.tensor(values, dtype=start.dtype, device=start.device, requires_grad=True)
         total = loss(scalars) + (strength * (scalars - start) ** 2).sum() / 2
-        torch.autograd.backward(total)
-        return total
+        (slope,) = torch.autograd.grad(total, scalars)
+        return float(total.detach()), slope.cpu().numpy().astype(np.float64)
 
-    optimizer.step(cost)  # type: ignore[no-untyped-call]
-    found = scalars.detach()
-    return found, float(loss(found))
+    found = minimize(cost, start.cpu().numpy(), jac=True, method="L-BFGS-B", options={"maxiter": STEPS}).x
+    scalars = torch.tensor(found, dtype=start.dtype, device=start.device)
+    return scalars, float(loss(scalars))

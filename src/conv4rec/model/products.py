@@ -1,7 +1,7 @@
 """Dense products, by the faster of the two libraries that torch brings for them.
 
 On the CPU torch multiplies with MKL, which on processors of AMD leaves half of them unused. oneDNN, in the same wheel,
-does not: 2.3 times as fast in the same precision (docs/performance.md). Where it is not built in, the product is torch's.
+does not: 2.3 times as fast in the same precision (docs/performance.md). Where it is not built in, torch multiplies.
 """
 
 import torch
