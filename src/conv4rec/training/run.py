@@ -22,6 +22,7 @@ from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor
 from conv4rec.model.softmax import Proposal
 from conv4rec.training.course import Epoch, Listener, Silent, TrainingResult
+from conv4rec.training.memory import kept_memory
 from conv4rec.training.penalties import Penalty
 from conv4rec.training.schedule import (
     choose_batch_size,
@@ -95,11 +96,12 @@ def train(
     listener = Silent() if listener is None else listener
     if resume and checkpoint is not None and checkpoint.exists():
         run.restore(read_checkpoint(checkpoint, run.part))
-    while not run.finished:
-        epoch = run.run_epoch(listener)
-        if checkpoint is not None:
-            run.write(checkpoint)
-        listener.on_epoch(epoch, is_best=run.best_epoch == epoch.number)
+    with kept_memory():
+        while not run.finished:
+            epoch = run.run_epoch(listener)
+            if checkpoint is not None:
+                run.write(checkpoint)
+            listener.on_epoch(epoch, is_best=run.best_epoch == epoch.number)
     return run.close()
 
 
