@@ -1,4 +1,8 @@
-"""Training on several workers: `conv4rec.training.train` in every one of them, under Ray Train."""
+"""Training on several workers: `conv4rec.training.train` in every one of them, under Ray Train.
+
+Item tables that do not fit one worker are sharded: each has the rows of its items, and reads them from a file, so that
+no worker ever has a whole table. Only the process that was asked holds the weights as a whole, once.
+"""
 
 import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -6,17 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conv4rec.checkpoint import read_checkpoint, read_epochs
-from conv4rec.config import TrainConfig
+from conv4rec.checkpoint import Checkpoint, best_weights, read_checkpoint, read_epochs, write_checkpoint
+from conv4rec.config import ModelConfig, TrainConfig
 from conv4rec.data.interactions import Interactions
 from conv4rec.data.shards import Shards
 from conv4rec.errors import TrainingError
 from conv4rec.evaluation import Validation
+from conv4rec.model.initial import blank_network
 from conv4rec.model.network import Network
 from conv4rec.scale.cluster import cluster, cores_each
 from conv4rec.training import Epoch, Listener, Silent, TrainingResult, train
-from conv4rec.training.schedule import choose_softmax
+from conv4rec.training.schedule import choose_device, choose_softmax
 from conv4rec.training.source import Source
+from conv4rec.training.tables import choose_tables, part_of, share_tables
+from conv4rec.training.world import World
 from conv4rec.vocabulary import InteractionTypes
 
 LOOK_EVERY = 0.5
@@ -24,10 +31,31 @@ LOOK_EVERY = 0.5
 
 
 @dataclass(frozen=True)
+class _Start:
+    """A network before training that no worker has as a whole: its weights are in a file that all can read."""
+
+    config: ModelConfig
+    n_items: int
+    weights: Path
+
+    @classmethod
+    def of(cls, network: Network, weights: Path) -> "_Start":
+        write_checkpoint(weights, Checkpoint(network.state_dict(), None, {}, [], 0, "before training"))
+        return cls(network.config, len(network.consumption.bias), weights)
+
+    def own_part(self, types: InteractionTypes, device: str) -> Network:
+        """The network with the rows of this worker's items."""
+        network = blank_network(self.config, self.n_items, types)
+        share_tables(network, World.here(), choose_device(device))
+        network.load_state_dict(read_checkpoint(self.weights, part_of(network)).network, assign=True)
+        return network
+
+
+@dataclass(frozen=True)
 class _Task:
     """What a worker does; every worker gets the same."""
 
-    network: Network
+    network: Network | _Start
     interactions: Interactions | Shards | Source
     types: InteractionTypes
     config: TrainConfig
@@ -75,13 +103,14 @@ class RayTraining:
             path.parent.mkdir(parents=True, exist_ok=True)
             if not resume:
                 path.unlink(missing_ok=True)
-            told = len(read_epochs(path)[0])
-            task = _Task(network, interactions, types, self._on_device(config, ray), validation, path)
+            told, tables = len(read_epochs(path)[0]), choose_tables(network, config, self.workers)
             listener.on_stage(f"starting {self.workers} Ray workers, then epoch")
             with ThreadPoolExecutor(1) as beside, tempfile.TemporaryDirectory(dir=path.parent) as storage:
+                start = _Start.of(network, Path(storage) / "start") if tables.sharded else network
+                task = _Task(start, interactions, types, self._on_device(config, ray), validation, path)
                 run = beside.submit(self._fit, ray, task, storage)
                 _follow(run, path, told, listener)
-            return _finish(network, path, config)
+            return _finish(network, path, config, tables.told)
 
     def _on_device(self, config: TrainConfig, ray: Any) -> TrainConfig:
         """CUDA where it is asked for, or `auto`, and every worker can have a device of its own."""
@@ -122,9 +151,10 @@ def _work(settings: dict[str, Any]) -> str | None:
     import ray
 
     task: _Task = ray.get(settings["task"])
+    start, device = task.network, task.config.device
     try:
         train(
-            task.network,
+            start if isinstance(start, Network) else start.own_part(task.types, device),
             task.interactions,
             task.types,
             task.config,
@@ -149,12 +179,14 @@ def _follow(run: Future[None], path: Path, told: int, listener: Listener) -> Non
             return run.result()
 
 
-def _finish(network: Network, path: Path, config: TrainConfig) -> TrainingResult:
+def _finish(network: Network, path: Path, config: TrainConfig, tables: str) -> TrainingResult:
     """What one process would have left: the best weights in the network, and the course of the run."""
-    saved = read_checkpoint(path)
-    network.load_state_dict(saved.network if saved.best is None else saved.best)
+    told, best_epoch = read_epochs(path)
+    weights = network.state_dict()
+    for name, value in best_weights(path):
+        weights[name].copy_(value)
     network.eval()
-    epochs = tuple(Epoch(**epoch) for epoch in saved.epochs)
+    epochs = tuple(Epoch(**epoch) for epoch in told)
     seconds = sum(epoch.seconds for epoch in epochs)
     softmax = choose_softmax(config.softmax, len(network.consumption.bias))
-    return TrainingResult(epochs, saved.best_epoch, seconds, softmax)
+    return TrainingResult(epochs, best_epoch, seconds, softmax, tables)
