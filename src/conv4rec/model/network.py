@@ -82,7 +82,8 @@ class ConsumptionPath(nn.Module):
     def encode(self, batch: Batch, kept: Tensor | None = None) -> Tensor:
         """(B, D); in training, times what dropout keeps (B, D): 0, or 1 over the share that is kept."""
         sums = self.encoder.sums(own(self.held, batch), len(self.convolution))  # (B, K C, D)
-        total = self.held.add_up(self.held.enter(self.convolution).flatten() @ sums)  # (B, D)
+        rows = self.held.enter(self.convolution).flatten().expand(len(sums), 1, -1)  # (B, 1, K C)
+        total = self.held.add_up(torch.bmm(rows, sums)[:, 0])  # (B, D)
         z = self.activation(self.encoder(batch, total))  # (B, D)
         return z if kept is None else z * kept
 
