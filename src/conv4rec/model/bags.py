@@ -5,6 +5,8 @@ Grouped by row of the table it is an embedding bag itself, which writes every ro
 Source: ours, measured in docs/performance.md.
 """
 
+import warnings
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -45,7 +47,10 @@ def lean_rows(table: Tensor, which: Tensor) -> Tensor:
 
 
 def products_at(left: Tensor, right: Tensor, rows: Tensor, items: Tensor) -> Tensor:
-    """(N, C) products of left (B, D) and right (I, C, D) at N pairs; the gradient wants `rows` ascending."""
+    """(N, C) products of left (B, D) and right (I, C, D) at N pairs; sooner where `rows` ascend."""
+    if not bool((rows[1:] >= rows[:-1]).all()):
+        order = torch.argsort(rows, stable=True)
+        return products_at(left, right, rows[order], items[order])[torch.argsort(order)]
     products: Tensor = _ProductsAt.apply(left, right, rows, items)  # type: ignore[no-untyped-call]
     return products
 
@@ -98,6 +103,8 @@ class _ProductsAt(Function):
     @staticmethod
     def forward(ctx: Any, left: Tensor, right: Tensor, rows: Tensor, items: Tensor) -> Tensor:
         ctx.save_for_backward(left, right, rows, items)
+        if left.device.type == "cpu" and left.dtype == right.dtype == torch.float32:
+            return _sampled_products(left, right, rows, items)
         found = functional.embedding(items, right.flatten(1)).view(len(items), *right.shape[1:])  # (N, C, D)
         return torch.bmm(found, functional.embedding(rows, left)[:, :, None])[:, :, 0]  # (N, C)
 
@@ -109,11 +116,33 @@ class _ProductsAt(Function):
         return of_left, _of_right(gradient, left, rows, items, right), None, None
 
 
+def _sampled_products(left: Tensor, right: Tensor, rows: Tensor, items: Tensor) -> Tensor:
+    """(N, C) without copies of the rows that are multiplied."""
+    n_rows, C = len(left), right.shape[1]
+    ends = functional.pad(torch.cumsum(torch.bincount(rows, minlength=n_rows), 0), (1, 0))
+    columns, shape = _channels_of(items, C), (n_rows, len(right) * C)
+    _hear_of_csr()
+    cells = torch.sparse_csr_tensor(ends * C, columns, left.new_zeros(len(columns)), shape, check_invariants=False)
+    return torch.sparse.sampled_addmm(cells, left, right.flatten(0, 1).T).values().view(-1, C)
+
+
+@cache
+def _hear_of_csr() -> None:
+    """Let torch say once that its CSR tensors are new, to nobody."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.zeros(1, 1).to_sparse_csr()
+
+
 def _of_left(gradient: Tensor, right: Tensor, rows: Tensor, items: Tensor, n_rows: int) -> Tensor:
     """(B, D)."""
     C = right.shape[1]
-    places = items[:, None] * C + torch.arange(C, device=items.device)  # (N, C)
-    return _sums(right.flatten(0, 1), places.flatten(), _offsets(rows, n_rows) * C, gradient.flatten())
+    return _sums(right.flatten(0, 1), _channels_of(items, C), _offsets(rows, n_rows) * C, gradient.flatten())
+
+
+def _channels_of(items: Tensor, C: int) -> Tensor:
+    """(N C,) the rows of all channels of the items, in a table of channels of items."""
+    return (items[:, None] * C + torch.arange(C, device=items.device)).flatten()
 
 
 def _of_right(gradient: Tensor, left: Tensor, rows: Tensor, items: Tensor, right: Tensor) -> Tensor:

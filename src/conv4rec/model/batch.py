@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -28,7 +29,7 @@ class Batch(NamedTuple):
 
     def keep(self, mask: Tensor) -> "Batch":
         """The interactions where `mask` (N,) is true; the users stay."""
-        where = mask.nonzero()[:, 0]
+        where = _places(mask)
         rows, items, channels = (column.index_select(0, where) for column in self[:3])
         return Batch(rows, items, channels, self.n_rows)
 
@@ -71,3 +72,8 @@ class Resident:
         rows = torch.repeat_interleave(torch.arange(len(users), device=users.device), counts)  # (N,)
         places = torch.arange(len(rows), device=users.device) + (starts - ends + counts)[rows]
         return Batch(rows, self.items[places].long(), self.channels[places].long(), len(users))
+
+
+def _places(mask: Tensor) -> Tensor:
+    """Where (N,) is true; on the CPU NumPy is faster at it."""
+    return torch.from_numpy(np.flatnonzero(mask.numpy())) if mask.device.type == "cpu" else mask.nonzero()[:, 0]

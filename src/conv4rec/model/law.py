@@ -9,6 +9,7 @@ Source: METHOD.md section 2.
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 def log_p_consume(logits: Tensor) -> Tensor:
@@ -26,6 +27,11 @@ def consume_loss(logits: Tensor, rows: Tensor, items: Tensor) -> Tensor:
     per_row = torch.bincount(rows, minlength=logits.shape[0])  # (B,)
     normaliser = torch.logsumexp(logits, dim=-1)  # (B,)
     return (normaliser * per_row).sum() - logits[rows, items].sum()
+
+
+def known_type_loss(logits: Tensor, types: Tensor) -> Tensor:
+    """Sum of -log p_type over N interactions of which all is known: (N, L) logits and (N,) types."""
+    return functional.cross_entropy(logits, types, reduction="sum")
 
 
 def type_loss(logits: Tensor, covers: Tensor) -> Tensor:

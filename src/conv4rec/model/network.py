@@ -87,6 +87,15 @@ class ConsumptionPath(nn.Module):
         z = self.activation(self.encoder(batch, total))  # (B, D)
         return z if kept is None else z * kept
 
+    def encode_many(self, batch: Batch) -> Tensor:
+        """As `encode`, without gradient; sooner where there are more interactions than pairs of an item and a type."""
+        K, (n_items, _, width) = len(self.convolution), self.encoder.table.shape
+        if self.held is not ALL or len(batch.items) < K * n_items:
+            return self.encode(batch)
+        mixed = torch.einsum("kc,icd->ikd", self.convolution, self.encoder.table).reshape(-1, width)  # (I K, D)
+        total = bag(mixed, batch.items * K + batch.channels, batch.rows, batch.n_rows)  # (B, D)
+        return self.activation(self.encoder(batch, total))
+
     def loss(self, history: Batch, targets: Batch, drawn: Drawn | None = None, kept: Tensor | None = None) -> Tensor:
         """Sum over the targets of -log p_consume, given the histories; estimated from the items drawn, if there are."""
         output = Output(self.encode(history, kept), self.decoder, self.bias, self.repeat)
@@ -157,8 +166,8 @@ class RatingPath(nn.Module):
         decoder, bias, places = self._of_items(self.held.shift(items[where]))
         products = products_at(self.held.enter(style.z), decoder, rows[where], places)
         O = self.held.put(products, items)  # (N, C)
-        shift = functional.embedding(rows, style.shift @ self.histogram)  # an index would do, but slower
-        return O @ self.output + self.held.put(functional.embedding(places, bias), items) + shift  # (N, L)
+        shift = (style.shift @ self.histogram).index_select(0, rows)
+        return O @ self.output + self.held.put(bias.index_select(0, places), items) + shift  # (N, L)
 
     def grid(self, style: Style) -> Tensor:
         """Logits of the types of all items, (B, I, L)."""

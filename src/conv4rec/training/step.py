@@ -1,6 +1,7 @@
 """One step: hide a part of every history, predict it from the rest, and move the weights."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -15,6 +16,9 @@ from conv4rec.training.penalties import Penalty
 from conv4rec.training.source import Share
 from conv4rec.training.unlabelled import UnlabelledTerm
 from conv4rec.training.world import World
+
+MOST = 0.9
+"""Share of users with a target from which on leaving out the others costs more than they do."""
 
 
 class _Loss(NamedTuple):
@@ -44,6 +48,13 @@ class Step:
     proposal: Proposal | None = None
     """What items are drawn from where the softmax is sampled."""
 
+    @cached_property
+    def all_known(self) -> bool:
+        """Whether every interaction type is one outcome of the law."""
+        return bool(
+            torch.equal(self.covers, torch.eye(*self.covers.shape, dtype=torch.bool, device=self.covers.device))
+        )
+
     def __call__(self, share: Share) -> Tensor:
         """Step; (4,) the sum and the count of the consumption and of the rating loss before it, on the CPU."""
         with self._precision():
@@ -60,13 +71,13 @@ class Step:
 
     def _consume_loss(self, share: Share) -> _Loss:
         batch, (hidden, n_all) = share.batch, share.hide(self.config.mask)
-        targets = batch.keep(hidden)
+        path, targets, history = self.network.consumption, batch.keep(hidden), batch.keep(~hidden)
+        kept = share.dropout(len(path.encoder.bias), path.dropout) if path.dropout else None
         asked = targets.counts() > 0  # (B,) the others have no part in the loss
-        targets = targets.only(asked)
-        path = self.network.consumption
-        kept = share.dropout(len(path.encoder.bias), path.dropout)[asked] if path.dropout else None
+        if asked.float().mean() < MOST:
+            targets, history, kept = targets.only(asked), history.only(asked), None if kept is None else kept[asked]
         drawn = None if self.proposal is None else self.proposal.draw()
-        loss = path.loss(batch.keep(~hidden).only(asked), targets, drawn, kept)
+        loss = path.loss(history, targets, drawn, kept)
         return _Loss(loss, hidden.sum(), n_all)
 
     def _rating_loss(self, share: Share) -> _Loss:
@@ -76,7 +87,12 @@ class Step:
         hidden, n_all = share.hide(self.config.rating_mask)
         style, targets = path.encode(batch.keep(~hidden)), batch.keep(hidden)
         logits = path.pairs(style, targets.rows, targets.items)  # (N, L)
-        return _Loss(law.type_loss(logits.float(), self.covers[targets.channels]), hidden.sum(), n_all)
+        return _Loss(self._type_loss(logits.float(), targets.channels), hidden.sum(), n_all)
+
+    def _type_loss(self, logits: Tensor, channels: Tensor) -> Tensor:
+        if self.all_known:
+            return law.known_type_loss(logits, channels)
+        return law.type_loss(logits, self.covers[channels])
 
     def _precision(self) -> torch.autocast:
         wanted, device = self.config.precision, self.covers.device.type
