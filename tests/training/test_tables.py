@@ -17,7 +17,7 @@ from conv4rec.data.split import split
 from conv4rec.errors import TrainingError
 from conv4rec.evaluation import Validation
 from conv4rec.model.batch import Batch
-from conv4rec.model.held import ALL
+from conv4rec.model.held import AllItems
 from conv4rec.model.network import Network
 from conv4rec.model.softmax import Drawn, Output, Pairs, exact_loss, sampled_loss
 from conv4rec.model.statistics import Statistics
@@ -252,4 +252,4 @@ def test_one_process_cannot_share(setting: Setting) -> None:
     network = setting.network()
     with pytest.raises(TrainingError, match="this is one process"):
         setting.fit(network, item_tables="sharded")
-    assert network.consumption.held is ALL
+    assert isinstance(network.consumption.held, AllItems)

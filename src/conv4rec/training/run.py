@@ -17,7 +17,7 @@ from conv4rec.data.interactions import Interactions
 from conv4rec.data.shards import Shards
 from conv4rec.errors import TrainingError
 from conv4rec.evaluation import Validation, validate
-from conv4rec.model.held import ALL
+from conv4rec.model.held import AllItems
 from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor
 from conv4rec.model.softmax import Proposal
@@ -118,10 +118,10 @@ class _Run:
     ) -> None:
         self.device = choose_device(config.device)
         self.world = World.here()
-        if network.consumption.held is ALL and choose_tables(network, config, self.world.size).sharded:
+        if isinstance(network.consumption.held, AllItems) and choose_tables(network, config, self.world.size).sharded:
             share_tables(network, self.world, self.device)
         held, bias = network.consumption.held, network.consumption.bias
-        self.users = self.world if held is ALL else World()  # who share the users of a batch
+        self.users = self.world if isinstance(held, AllItems) else World()  # who share the users of a batch
         self.network = network.to(self.device)
         self.data = _source(interactions, self.device)
         self.types, self.config = types, config

@@ -7,7 +7,7 @@ import torch
 from conv4rec.checkpoint import Part
 from conv4rec.config import TrainConfig
 from conv4rec.errors import TrainingError
-from conv4rec.model.held import ALL, ITEM_TABLES
+from conv4rec.model.held import ITEM_TABLES, AllItems
 from conv4rec.model.network import Network
 from conv4rec.training.adam import Adam
 from conv4rec.training.schedule import choose_softmax
@@ -76,7 +76,7 @@ def share_tables(network: Network, world: World, device: torch.device) -> None:
 
 def part_of(network: Network, optimizer: Adam | None = None) -> Part | None:
     """Which rows of the tensors of a checkpoint are those of this process; None where all are."""
-    if network.consumption.held is ALL:
+    if isinstance(network.consumption.held, AllItems):
         return None
     held = cast("OwnItems", network.consumption.held)
     names = network.item_tables()
