@@ -1,5 +1,6 @@
 """Two Ray workers train the model of one process, and it does not matter that one of them dies."""
 
+import json
 import os
 import signal
 import sys
@@ -10,7 +11,10 @@ from pathlib import Path
 import cloudpickle
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from conv4rec import Conv4Rec
+from conv4rec.cli import app
 from conv4rec.config import Config
 from conv4rec.data.interactions import Interactions
 from conv4rec.data.ratings import Ratings
@@ -49,7 +53,7 @@ class Deadly:
 
     def shares(self, size: int, world: World) -> Iterator[Share]:
         for number, share in enumerate(self.inner.shares(size, world)):
-            if world.rank == 1 and number == 2:
+            if World.here().rank == 1 and number == 2:  # of those who share items, each has all users
                 passes = self.mark.read_text() if self.mark.exists() else ""
                 self.mark.write_text(passes + "x")
                 if self.always or len(passes) == 1:
@@ -90,16 +94,20 @@ def setting(checkerboard: Ratings, small_config: Config) -> Setting:
 
 
 @pytest.mark.usefixtures("ray")
-def test_a_worker_is_killed_and_the_model_is_that_of_one_process(setting: Setting, tmp_path: Path) -> None:
+@pytest.mark.parametrize("tables", ["whole", "sharded"])
+def test_a_worker_is_killed_and_the_model_is_that_of_one_process(setting: Setting, tmp_path: Path, tables: str) -> None:
     alone, together, checkpoint = setting.network(), setting.network(), tmp_path / "c"
     one = train(alone, setting.known, setting.types, setting.settings, validation=setting.validation)
+    settings = setting.settings.model_copy(update={"item_tables": tables})
     heard, source = Heard(), setting.source(tmp_path / "mark")
     parts = {"validation": setting.validation, "listener": heard, "checkpoint": checkpoint}
-    two = RayTraining(2)(together, source, setting.types, setting.settings, **parts)  # type: ignore[arg-type]
+    two = RayTraining(2)(together, source, setting.types, settings, **parts)  # type: ignore[arg-type]
     assert (tmp_path / "mark").read_text() == "xxxxx", "four epochs, and one that was begun twice"
     assert heard.epochs == [1, 2, 3, 4]
     assert [e.number for e in two.epochs] == [e.number for e in one.epochs]
     assert (two.best_epoch, two.softmax) == (one.best_epoch, one.softmax)
+    assert two.item_tables.startswith(f"item tables {tables}")
+    assert [path.name for path in tmp_path.iterdir() if path.name not in ("c", "mark")] == [], "nothing is left over"
     for name, value in alone.state_dict().items():
         assert torch.allclose(together.state_dict()[name], value, atol=1e-4), name
     again = setting.network()
@@ -113,6 +121,21 @@ def test_a_worker_is_killed_and_the_model_is_that_of_one_process(setting: Settin
         resume=True,
     )
     assert all(torch.equal(again.state_dict()[name], value) for name, value in together.state_dict().items())
+
+
+@pytest.mark.usefixtures("ray")
+def test_shared_tables_and_shards_from_the_command_line(checkerboard: Ratings, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    checkerboard.frame.write_parquet(tmp_path / "data" / "a.parquet")
+    settings = ["train.epochs=2", "train.item_tables=sharded", "experts.neighbours=4", "experts.factors=[4]"]
+    words = ["train", "--data", tmp_path / "data", "--shards", tmp_path / "shards", "--model", tmp_path / "m"]
+    words += ["--workers", 2, "--json", *(word for setting in settings for word in ("--set", setting))]
+    found = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+    notes = " ".join(json.loads(found.stdout)["notes"])
+    assert "item tables sharded over 2 workers" in notes
+    model = Conv4Rec.load(tmp_path / "m")
+    assert model.recommend_for({"i00": 5.0}, 3).height == 3
+    assert len(model.predictor.network.consumption.bias) == checkerboard.n_items
 
 
 @pytest.mark.usefixtures("ray")

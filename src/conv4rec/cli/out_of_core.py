@@ -77,6 +77,7 @@ def _measure(fitted: "Conv4Rec", shards: "Shards") -> "Report | None":
 def _tell(fitted: "Conv4Rec", shards: "Shards", report: "Report | None", model: Path, *, as_json: bool) -> None:
     training, test = fitted.training, {} if report is None else {"test": report.metrics}
     notes = [*shards.notes, "the model holds no histories: it answers posted ones"]
+    notes += [training.item_tables] if training.item_tables else []
     if as_json:
         told: dict[str, Any] = {
             "model": str(model),

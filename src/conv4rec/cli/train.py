@@ -151,6 +151,7 @@ def _told_run(run: _Run) -> dict[str, Any]:
         "epochs": len(training.epochs),
         "best_epoch": training.best_epoch,
         "softmax": training.softmax,
+        **({"item_tables": training.item_tables} if training.item_tables else {}),
         "metrics": run.metrics,
         "counts": {} if report is None else report.counts,
         "notes": [run.parts.split.recipe, *(() if report is None else report.notes)],
@@ -178,6 +179,8 @@ def _tell(runs: Sequence[_Run], notes: Sequence[str], model: Path) -> None:
         _tell_windows(console, runs)
     elif runs[0].report is not None:
         print_metrics(runs[0].report.metrics, runs[0].report.notes)
+    if training.item_tables:
+        console.print(training.item_tables, style="dim", highlight=False, markup=False)
     kept = f"{training.softmax} softmax; epoch {training.best_epoch} of {len(training.epochs)} kept"
     seconds = sum(run.fitted.training.seconds for run in runs)
     console.print(f"{kept}, {seconds:.0f} s; saved to {model}", highlight=False, markup=False)
