@@ -27,10 +27,10 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from conv4rec.blocks import best_items
 from conv4rec.config import ModelConfig, TrainConfig
 from conv4rec.data.interactions import Interactions
 from conv4rec.model.batch import Batch
+from conv4rec.model.lists import Size, best_items
 from conv4rec.model.network import Network
 from conv4rec.model.softmax import Output, Pairs, block_of_logits
 from conv4rec.model.statistics import Statistics
@@ -44,6 +44,7 @@ MODEL = ModelConfig(embedding_dim=64)
 TRAIN = TrainConfig(epochs=3, batch_size=1024)
 LIMITS = {"training_gb": 6.0, "asking_gb": 4.0}
 BLOCK = 16_384
+MEMORY_MB = 512
 
 
 def world(seed: int = 0) -> tuple[Interactions, Interactions]:
@@ -99,13 +100,10 @@ def asking(path: Path, users: int = 10_000) -> dict[str, Any]:
     network.load_state_dict(weights, assign=True)
     del weights
     some, started = np.arange(users), time.perf_counter()
-    lists = [
-        best_items(network, history.select(part), 100, block=BLOCK, without=history.select(part))
-        for part in np.array_split(some, users // 250)
-    ]
+    asked = history.select(some)
+    lists = best_items(network, asked, 100, Size.within(MEMORY_MB, network), without=asked)
     seconds, peak = time.perf_counter() - started, _peak()
-    found = sum(len(each.items) for each in lists)
-    return {"peak_gb": peak, "seconds": seconds, "users": found} | likelihoods(network, history, held_out)
+    return {"peak_gb": peak, "seconds": seconds, "users": len(lists.items)} | likelihoods(network, history, held_out)
 
 
 @torch.inference_mode()

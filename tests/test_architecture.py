@@ -32,7 +32,6 @@ LEVELS = {
     "diversity": 6,
     "embeddings": 6,
     "ranking": 6,
-    "blocks": 6,
     "tables": 6,
     "history": 6,
     "denoising": 6,

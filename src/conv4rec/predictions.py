@@ -1,7 +1,7 @@
 """What a predictor claims for a batch of users, and the one seam where predictors meet."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +81,42 @@ class Predictor(Protocol):
 
     def predict(self, histories: Interactions) -> Predictions:
         """The law of every user (row) of `histories`, given that history and nothing else about the user."""
+        ...
+
+
+class Best(NamedTuple):
+    """The K best items of B users, best first; -1 and -inf where a list runs out."""
+
+    items: NDArray[np.int32]  # (B, K)
+    log_p_consume: NDArray[np.float32]  # (B, K)
+
+
+@runtime_checkable
+class Lister(Predictor, Protocol):
+    """A predictor that finds the items of highest p_consume without the law of all of them at once."""
+
+    def best(
+        self,
+        histories: Interactions,
+        k: int,
+        *,
+        without: Interactions | None,
+        allowed: NDArray[np.bool_] | None,
+        memory_mb: int,
+    ) -> Best:
+        """The K = min(k, I) best items of every row of `histories`; ties go to the lower index.
+
+        Args:
+            histories: (B, I) what the users have taken.
+            k: length of the lists, 1 or more.
+            without: (B, I) what must not be listed; None for nothing.
+            allowed: (I,) the items that may be listed; None for all.
+            memory_mb: limit on scoring memory, MiB.
+        """
+        ...
+
+    def type_law_of(self, histories: Interactions) -> TypeLaw:
+        """What `predict` says of the types, for every row of `histories`."""
         ...
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from conv4rec.blocks import best_items
 from conv4rec.data.frames import to_polars
 from conv4rec.data.interactions import Interactions
 from conv4rec.discovery import Discovery
@@ -18,15 +17,13 @@ from conv4rec.errors import DataError, QueryError
 from conv4rec.filters import ListOfIds, Mask, chosen, tagged
 from conv4rec.ids import as_series
 from conv4rec.metrics.ranking import top_k
-from conv4rec.model.batch import Batch as TensorBatch
-from conv4rec.model.predictor import NetworkPredictor
-from conv4rec.predictions import Floats, Predictions, Predictor, TypeLaw, choose_like, users_per_batch
+from conv4rec.predictions import Best, Floats, Lister, Predictions, Predictor, TypeLaw, choose_like, users_per_batch
 from conv4rec.ranking import Aim, Utility, choose_scorer, read_utility
 from conv4rec.tables import law_columns, with_titles
-from conv4rec.vocabulary import InteractionTypes, Vocabulary
+from conv4rec.vocabulary import Vocabulary
 
-FEW_USERS = 64
-"""Where fewer users than this fit the memory at a time, lists are made from blocks of items."""
+MANY_USERS = 8192
+"""Users of a batch of lists alone: what is held beside the lists then depends on a part of these only."""
 
 
 class Choices(TypedDict, total=False):
@@ -100,24 +97,19 @@ class QueryEngine:
         """The best items of every row of `histories`, whose users are called `names`."""
         self._check(query)
         scorer = choose_scorer(query.rank_by, self.vocabulary.types.n_levels)
-        aim, allowed = self._aim(query), self._allowed(query)
+        aim, allowed, lister = self._aim(query), self._allowed(query), self._lister(query)
         parts = []
-        for users, batch in histories.batches(self._batch_size(query)):
+        for users, batch in histories.batches(MANY_USERS if lister and not query.law else self._batch_size()):
             seen = batch if query.exclude_seen else None
-            lists = self._large(batch, query, seen, allowed)
-            if lists is None:
+            if lister is None:
                 predictions = self.predictor.predict(batch)
                 scores = _masked(scorer(predictions, aim), seen, allowed)
-                lists = _Lists.of(self._best(scores, query), scores, predictions)
-            columns = {
-                "user_id": names.gather(users[lists.rows]),
-                "item_id": self.vocabulary.items.take(lists.items),
-                "rank": lists.ranks + 1,
-                "score": lists.scores,
-                **(_series(lists.law_columns(self.vocabulary.types, aim.like)) if query.law else {}),
-            }
-            parts.append(pl.DataFrame(columns))
-        return with_titles(pl.concat(parts), self.items)
+                lists = _Lists.of(self._best(scores, query), scores, predictions, law=query.law)
+            else:
+                best = lister.best(batch, query.k, without=seen, allowed=allowed, memory_mb=self.memory_mb)
+                lists = _Lists.of_best(best, lister.type_law_of(batch) if query.law else None)
+            parts.append(self._table(lists, names.gather(users[lists.rows]), aim.like))
+        return pl.concat(parts)
 
     def predict(self, pairs: Any, histories: Interactions, like: float | None) -> pl.DataFrame:
         """The law of pairs of a user, who has a row in `histories`, and an item; a row each, in the order given."""
@@ -135,6 +127,26 @@ class QueryEngine:
             parts.append(frame[at].select("user_id", "item_id").with_columns(**_series(columns), _place=at))
         table = pl.concat(parts).sort("_place").drop("_place") if parts else frame.select("user_id", "item_id")
         return with_titles(table, self.items)
+
+    def _table(self, lists: "_Lists", names: pl.Series, like: float) -> pl.DataFrame:
+        """A row for every place of the lists, (N,), whose users are called `names`."""
+        columns: dict[str, Any] = {
+            "user_id": names,
+            "item_id": self.vocabulary.items.take(lists.items),
+            "rank": lists.ranks + 1,
+            "score": lists.scores,
+        }
+        if lists.type_law is not None:
+            log_p_type = lists.type_law.pairs(lists.rows, lists.items)
+            columns |= _series(law_columns(self.vocabulary.types, lists.log_p_consume, log_p_type, like))
+        if self._titles is not None:
+            columns["title"] = self._titles.gather(lists.items)
+        return pl.DataFrame(columns)
+
+    def _lister(self, query: Query) -> Lister | None:
+        """What makes the lists without the law of every item; None where the order needs that, or nothing can."""
+        by_consume = query.rank_by == "consume" and not query.diversity
+        return self.predictor if by_consume and isinstance(self.predictor, Lister) else None
 
     def _check(self, query: Query) -> None:
         check_k(query.k, len(self.vocabulary.items), "items")
@@ -185,49 +197,41 @@ class QueryEngine:
             return top_k(scores, query.k)
         return diverse_top_k(scores, self.vectors(), query.k, query.diversity)
 
-    def _large(
-        self, batch: Interactions, query: Query, seen: Interactions | None, allowed: Mask | None
-    ) -> "_Lists | None":
-        """The lists of a catalogue of which few users fit the memory at a time; None where that is not needed."""
-        if not self._is_large(query) or not isinstance(self.predictor, NetworkPredictor):
-            return None
-        block = max(1, self.memory_mb * 2**20 // 2 // (12 * batch.n_users))
-        best = best_items(self.predictor.network, batch, query.k, block=block, without=seen, allowed=allowed)
-        rows, ranks, items = _places(best.items)
-        type_law = self.predictor.type_law(TensorBatch.of(batch, self.predictor.network.consumption.bias.device))
-        return _Lists(rows, ranks, items, best.log_p[rows, ranks], best.log_p[rows, ranks], type_law)
+    def _batch_size(self) -> int:
+        n_items, n_types = len(self.vocabulary.items), self.vocabulary.types.n_types
+        return users_per_batch(n_items, n_types, memory_mb=self.memory_mb)
 
-    def _is_large(self, query: Query) -> bool:
-        """Whether lists are made from blocks of items: only p_consume is known without the rest of the law."""
-        plain = query.rank_by == "consume" and not query.diversity
-        return plain and isinstance(self.predictor, NetworkPredictor) and self._batch_size() < FEW_USERS
-
-    def _batch_size(self, query: Query | None = None) -> int:
-        """Users asked about at a time; in blocks of items, a list of the users by item takes half of the memory."""
-        n_items = len(self.vocabulary.items)
-        if query is not None and self._is_large(query):
-            return min(256, max(1, self.memory_mb * 2**20 // 2 // (4 * n_items)))
-        return users_per_batch(n_items, self.vocabulary.types.n_types, memory_mb=self.memory_mb)
+    @cached_property
+    def _titles(self) -> pl.Series | None:
+        """(I,) the titles of the items; None where there are none."""
+        table = with_titles(self.vocabulary.items.values.to_frame("item_id"), self.items)
+        return table["title"] if "title" in table.columns else None
 
 
 class _Lists(NamedTuple):
-    """The N places of the lists of a batch: the row of the user, the rank from 0, the item, and what is said of it."""
+    """The N places of the lists of a batch: row of the user, rank from 0, item, and what is said of it.
+
+    The law of the types is None where it is not asked for.
+    """
 
     rows: NDArray[np.intp]
     ranks: NDArray[np.intp]
     items: NDArray[np.int32]
     scores: Floats
     log_p_consume: Floats
-    type_law: TypeLaw
+    type_law: TypeLaw | None
 
     @classmethod
-    def of(cls, top: NDArray[np.int32], scores: Floats, predictions: Predictions) -> "_Lists":
+    def of(cls, top: NDArray[np.int32], scores: Floats, predictions: Predictions, *, law: bool) -> "_Lists":
         rows, ranks, items = _places(top)
-        where = rows, items
-        return cls(rows, ranks, items, scores[where], predictions.log_p_consume[where], predictions.type_law)
+        log_p_consume = predictions.log_p_consume[rows, items]
+        return cls(rows, ranks, items, scores[rows, items], log_p_consume, predictions.type_law if law else None)
 
-    def law_columns(self, types: InteractionTypes, like: float) -> dict[str, NDArray[np.floating]]:
-        return law_columns(types, self.log_p_consume, self.type_law.pairs(self.rows, self.items), like)
+    @classmethod
+    def of_best(cls, best: Best, type_law: TypeLaw | None) -> "_Lists":
+        rows, ranks, items = _places(best.items)
+        log_p_consume = best.log_p_consume[rows, ranks]
+        return cls(rows, ranks, items, log_p_consume, log_p_consume, type_law)
 
 
 def check_k(k: int, most: int, what: str) -> None:

@@ -113,6 +113,12 @@ class Interactions:
         places = np.arange(indptr[-1]) + np.repeat(self.indptr[users] - indptr[:-1], counts)
         return Interactions(indptr, self.items[places], self.channels[places], self.n_items)
 
+    def rows(self, start: int, stop: int) -> "Interactions":
+        """The interactions of the users from `start` to `stop`, who become rows 0, 1, ...; nothing is copied."""
+        where = slice(self.indptr[start], self.indptr[stop])
+        indptr = self.indptr[start : stop + 1] - self.indptr[start]
+        return Interactions(indptr, self.items[where], self.channels[where], self.n_items)
+
     def keep(self, chosen: NDArray[np.bool_]) -> "Interactions":
         """The interactions marked in (N,), of the same users and items."""
         indptr = np.concatenate([[0], np.cumsum(chosen)])[self.indptr]
@@ -128,8 +134,8 @@ class Interactions:
     def batches(self, batch_size: int) -> Iterator[tuple[NDArray[np.int64], "Interactions"]]:
         """Every user once, in order: their indices and their interactions, `batch_size` users at a time."""
         for start in range(0, self.n_users, batch_size):
-            users = np.arange(start, min(start + batch_size, self.n_users))
-            yield users, self.select(users)
+            stop = min(start + batch_size, self.n_users)
+            yield np.arange(start, stop), self.rows(start, stop)
 
 
 def _column(frame: pl.DataFrame, name: str) -> pl.Series | None:

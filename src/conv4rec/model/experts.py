@@ -10,6 +10,7 @@ it, ours.
 """
 
 from collections.abc import Callable
+from math import log
 from typing import NamedTuple
 
 import torch
@@ -20,6 +21,7 @@ from conv4rec.model.bags import is_dense
 from conv4rec.model.batch import Batch
 from conv4rec.model.factors import Factors, Posterior
 from conv4rec.model.neighbours import Neighbours
+from conv4rec.model.products import log2_
 from conv4rec.model.softmax import Pairs, add_once
 
 N_MEANS = 4
@@ -108,21 +110,23 @@ class ConsumptionExperts(nn.Module):
         taken = self._taken(batch)
         return self.explained.grid([taken.T]), taken.T
 
-    def begin(self, batch: Batch) -> Callable[[Tensor, int, int], Tensor]:
-        """What makes logits of the law from those of the network, (B, b) for the items from `start` to `stop`."""
+    def begin(self, batch: Batch) -> Callable[[int, int], Tensor]:
+        """What gives g log2(floor + max(0, x W)), (b, B) for the items from `start` to `stop`."""
         taken, scalars = self._taken(batch), ConsumptionScalars(*self.scalars)
+        floor, weight = float(scalars.log_floor.exp()), float(scalars.log_neighbours.exp())
 
-        def joined(network: Tensor, start: int, stop: int) -> Tensor:
-            known = self.explained.grid([taken.T], start, stop).T.relu_().add_(scalars.log_floor.exp()).log_()  # (b, B)
-            logits = network * scalars.log_network.exp()
-            logits.add_(known.T, alpha=float(scalars.log_neighbours.exp()))
-            return add_once(logits, Pairs(batch.rows, batch.items), start, scalars.repeat)
+        def known(start: int, stop: int) -> Tensor:
+            explained = self.explained.grid([taken.T], start, stop).T  # (b, B)
+            return log2_(explained.clamp_(min=0.0).add_(floor)).mul_(weight)
 
-        return joined
+        return known
 
     def forward(self, log_p_network: Tensor, batch: Batch) -> Tensor:
         """Logits of consumption, (B, I): `ConsumptionScalars.logits`, with less memory."""
-        return self.begin(batch)(log_p_network, 0, log_p_network.shape[1])
+        scalars, known = ConsumptionScalars(*self.scalars), self.begin(batch)(0, log_p_network.shape[1])
+        logits = log_p_network * scalars.log_network.exp()
+        logits.add_(known.T, alpha=log(2.0))
+        return add_once(logits, Pairs(batch.rows, batch.items), 0, scalars.repeat)
 
     def _taken(self, batch: Batch) -> Tensor:
         """(I, B) 1 at the history."""

@@ -12,8 +12,9 @@ from conv4rec.data.interactions import Interactions
 from conv4rec.model import law
 from conv4rec.model.batch import Batch
 from conv4rec.model.experts import RatingExperts, RatingState
+from conv4rec.model.lists import Size, best_items
 from conv4rec.model.network import Network, RatingPath, Style
-from conv4rec.predictions import Floats, Predictions
+from conv4rec.predictions import Best, Floats, Predictions, TypeLaw
 from conv4rec.vocabulary import InteractionTypes
 
 
@@ -33,6 +34,23 @@ class NetworkPredictor:
         if self.network.consumption_experts is not None:
             log_p_consume = law.log_p_consume(self.network.consumption_experts(log_p_consume, batch))
         return Predictions(self.types, _numpy(log_p_consume), self.type_law(batch))
+
+    def best(
+        self,
+        histories: Interactions,
+        k: int,
+        *,
+        without: Interactions | None,
+        allowed: NDArray[np.bool_] | None,
+        memory_mb: int,
+    ) -> Best:
+        """The items of highest p_consume, see `conv4rec.model.lists`."""
+        size = Size.within(memory_mb, self.network)
+        return best_items(self.network, histories, k, size, without=without, allowed=allowed)
+
+    def type_law_of(self, histories: Interactions) -> TypeLaw:
+        """What `predict` says of the types, for every row of `histories`."""
+        return self.type_law(Batch.of(histories, self.network.consumption.decoder.device))
 
     def type_law(self, batch: Batch) -> "NetworkTypeLaw | BlendedTypeLaw | SingleTypeLaw":
         """The law of the types for the users of a batch, whatever is known of what they consume."""

@@ -43,6 +43,6 @@ def _is_for_onednn(left: Tensor, right: Tensor, bias: Tensor | None) -> bool:
         and all(each.device.type == "cpu" and each.dtype == torch.float32 for each in operands)
         and not (torch.is_grad_enabled() and any(each.requires_grad for each in operands))
         and not torch.is_autocast_enabled("cpu")
-        and torch.backends.mkldnn.is_available()
+        and torch._C.has_mkldnn
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     )

@@ -5,14 +5,14 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from conv4rec.blocks import best_items
 from conv4rec.metrics.ranking import top_k
-from conv4rec.queries import FEW_USERS, Query, QueryEngine
+from conv4rec.model.lists import Size, best_items
+from conv4rec.queries import Query, QueryEngine
 from conv4rec.recommender import Conv4Rec
 
 
-@pytest.mark.parametrize("block", [50, 333, 10_000])
-def test_the_best_of_blocks_are_the_best_of_all(films: Conv4Rec, block: int) -> None:
+@pytest.mark.parametrize(("users", "block"), [(60, 50), (7, 333), (128, 10_000), (1, 1682)])
+def test_the_best_of_blocks_are_the_best_of_all(films: Conv4Rec, users: int, block: int) -> None:
     histories = films._known_histories().select(np.arange(60))
     predictions = films.predictor.predict(histories)
     rng = np.random.default_rng(0)
@@ -21,12 +21,13 @@ def test_the_best_of_blocks_are_the_best_of_all(films: Conv4Rec, block: int) -> 
     scores[:, ~allowed] = -np.inf
     scores[histories.users, histories.items] = -np.inf
     expected = top_k(scores, 9)
-    found = best_items(films.predictor.network, histories, 9, block=block, without=histories, allowed=allowed)
+    network, size = films.predictor.network, Size(users, block)
+    found = best_items(network, histories, 9, size, without=histories, allowed=allowed)
     assert (found.items == expected).all()
     there = expected >= 0
     rows = np.nonzero(there)[0]
-    assert found.log_p[there] == pytest.approx(predictions.log_p_consume[rows, expected[there]], abs=1e-4)
-    assert (found.log_p[~there] == -np.inf).all()
+    assert found.log_p_consume[there] == pytest.approx(predictions.log_p_consume[rows, expected[there]], abs=1e-4)
+    assert (found.log_p_consume[~there] == -np.inf).all()
 
 
 def test_ties_go_to_the_lower_index_and_short_lists_end_early(films: Conv4Rec) -> None:
@@ -37,8 +38,8 @@ def test_ties_go_to_the_lower_index_and_short_lists_end_early(films: Conv4Rec) -
     try:
         path.decoder.data.zero_()
         path.bias.data.zero_()
-        found = best_items(network, histories, 4, block=3, allowed=np.arange(histories.n_items) < 2)
-        everything = best_items(network, histories, 4, block=3, without=histories)
+        found = best_items(network, histories, 4, Size(2, 3), allowed=np.arange(histories.n_items) < 2)
+        everything = best_items(network, histories, 4, Size(2, 3), without=histories)
     finally:
         path.decoder.data, path.bias.data, network.consumption_experts = *kept, experts
     assert (found.items[:, 2:] == -1).all()
@@ -52,7 +53,8 @@ def test_an_engine_short_of_memory_makes_lists_in_blocks(films: Conv4Rec) -> Non
     state = (films.predictor, films.vocabulary, films.items)
     plenty = QueryEngine(*state, memory_mb=512)
     short = QueryEngine(*state, memory_mb=1)
-    assert plenty._batch_size() >= FEW_USERS > short._batch_size()
+    network = films.predictor.network
+    assert Size.within(512, network).items == histories.n_items > Size.within(1, network).items
     for query in (Query(k=5), Query(k=5, exclude_seen=False, candidates=films.vocabulary.items.values[:9].to_list())):
         expected, found = plenty.rank(names, histories, query), short.rank(names, histories, query)
         assert_frame_equal(found, expected, rel_tol=1e-3, abs_tol=1e-4)

@@ -1,0 +1,219 @@
+"""The best items by p_consume: logits of some users for some items at a time, and the best so far.
+
+What is held does not grow with the catalogue but for one number a user and item: who has taken it. A block that fits
+the cache is gone through several times at the speed of the cache, and the batches of users go to as many threads as
+torch has. After the first block an item matters only if it reaches the worst of a full list, which few do; in the first
+block only if it reaches a score that about twice as many items as wanted reach, judging by a sample of them. Source:
+ours, measured in docs/performance.md.
+"""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from conv4rec.data.interactions import Interactions
+from conv4rec.errors import TrainingError
+from conv4rec.model.batch import Batch
+from conv4rec.model.logits import LOG_2, Logits, cells
+from conv4rec.model.network import Network
+from conv4rec.predictions import Best
+
+Keys = NDArray[np.uint64]
+Scores = NDArray[np.float32]
+
+USERS = 128
+"""Users of a batch."""
+CACHED = 1 << 19
+"""Logits of a block: 2 MiB."""
+EVERY = 8
+"""Of so many items one is in the sample."""
+LOWEST = np.finfo(np.float32).min
+
+
+class Size(NamedTuple):
+    """Users and items whose logits are made at a time; lists do not depend on it."""
+
+    users: int
+    items: int
+
+    @classmethod
+    def within(cls, memory_mb: int, network: Network) -> "Size":
+        """The size that fits the memory, in every thread.
+
+        A user takes 16 bytes for every item of the block and, where there are neighbours, 4 for every item at all.
+        """
+        memory, n_items = memory_mb * 2**20 // 2 // torch.get_num_threads(), len(network.consumption.bias)
+        users = USERS if network.consumption_experts is None else min(USERS, max(1, memory // (4 * n_items)))
+        return cls(users, max(1, min(n_items, CACHED // users, memory // (16 * users))))
+
+
+def best_items(
+    network: Network,
+    histories: Interactions,
+    k: int,
+    size: Size,
+    *,
+    without: Interactions | None = None,
+    allowed: NDArray[np.bool_] | None = None,
+) -> Best:
+    """The K = min(k, I) items of highest p_consume of every row of `histories`; ties go to the lower index.
+
+    Args:
+        network: fitted.
+        histories: (B, I) what the users have taken.
+        k: length of the lists, 1 or more.
+        size: users and items at a time.
+        without: (B, I) what must not be listed.
+        allowed: (I,) the items that may be listed; None for all.
+
+    Raises TrainingError for a score that is not a number.
+    """
+    network.eval()
+    device = network.consumption.decoder.device
+    with torch.inference_mode():
+        z = network.consumption.encode_many(Batch.of(histories, device))  # (B, D)
+    users = min(size.users, 1 << (32 - _bits(histories.n_items)))
+    search = _Search(network, min(k, histories.n_items), size.items, allowed)
+
+    def listed(start: int) -> Best:
+        rows = start, min(start + users, histories.n_users)
+        history = Batch.of(histories.rows(*rows), device)
+        if without is None or without is histories:
+            return search.best(history, z[slice(*rows)], None if without is None else history)
+        return search.best(history, z[slice(*rows)], Batch.of(without.rows(*rows), device))
+
+    found = _in_threads(listed, range(0, histories.n_users, users))
+    return Best(*map(np.concatenate, zip(*found, strict=True))) if found else _none(search.k)
+
+
+@dataclass(frozen=True)
+class _Search:
+    """For the K best among the items that may be listed, in blocks of `block` items."""
+
+    network: Network
+    k: int
+    block: int
+    allowed: NDArray[np.bool_] | None
+
+    @torch.inference_mode()
+    def best(self, history: Batch, z: Tensor, without: Batch | None) -> Best:
+        """Of users with these histories."""
+        logits, n_items = Logits.of(self.network, history, z), len(self.network.consumption.bias)
+        running, totals = _Running.empty(len(z), self.k, n_items), []
+        for start in range(0, n_items, self.block):
+            block = logits.block(start, min(start + self.block, n_items))
+            totals.append(_log2_sum(block))
+            running = running.joined(self._listable(block, start, without), start)
+        total = torch.logsumexp(torch.stack(totals) * LOG_2, dim=0).cpu().numpy()  # (B,)
+        if np.isnan(total).any():
+            raise TrainingError(f"row {int(np.isnan(total).argmax())}: a score is NaN, expected numbers to rank")
+        return Best(running.items, running.scores * np.float32(LOG_2) - total[:, None])
+
+    def _listable(self, block: Tensor, start: int, without: Batch | None) -> Scores:
+        """The (b, B) block with -inf where an item must not be listed."""
+        if without is not None:
+            block.view(-1).index_fill_(0, cells(without, start, block), -torch.inf)
+        scores: Scores = block.cpu().numpy()
+        if self.allowed is not None:
+            scores[~self.allowed[start : start + len(scores)]] = -np.inf
+        return scores
+
+
+@dataclass(frozen=True)
+class _Running:
+    """The best so far, as numbers whose order is that of user, falling score, item."""
+
+    keys: Keys  # (B, K)
+    bits: int  # of an item
+
+    @classmethod
+    def empty(cls, n_rows: int, k: int, n_items: int) -> "_Running":
+        bits, rows = _bits(n_items), np.arange(n_rows).repeat(k)
+        nothing = _keys(rows, np.full(len(rows), -np.inf, np.float32), np.zeros_like(rows), bits)
+        return cls(nothing.reshape(n_rows, k), bits)
+
+    @property
+    def scores(self) -> Scores:
+        """(B, K), descending; -inf where a list runs out."""
+        falling = (self.keys >> np.uint64(self.bits)).astype(np.uint32)
+        return _turned(falling).view(np.float32)
+
+    @property
+    def items(self) -> NDArray[np.int32]:
+        """(B, K), -1 where a list runs out."""
+        items = (self.keys & np.uint64((1 << self.bits) - 1)).astype(np.int32)
+        return np.where(self.scores == -np.inf, np.int32(-1), items)
+
+    def joined(self, scores: Scores, start: int) -> "_Running":
+        """With the (b, B) scores of the items from `start` on."""
+        n_rows, k = self.keys.shape
+        worst = np.maximum(self.scores[:, -1], LOWEST)  # (B,)
+        least = _guess(scores, k) if (worst == LOWEST).all() else worst
+        at = np.flatnonzero(scores >= least)
+        items = at // n_rows
+        rows = at - items * n_rows
+        counts = np.bincount(rows, minlength=n_rows)
+        if (few := (counts < k) & (least > worst)).any():
+            at = np.flatnonzero(scores >= np.where(few, worst, least))
+            items, rows = np.divmod(at, n_rows)
+            counts = np.bincount(rows, minlength=n_rows)
+        keys = _keys(rows, scores.reshape(-1)[at], items + start, self.bits)
+        if (counts < k).any() or (least == worst).any():
+            keys, counts = np.concatenate([keys, self.keys.reshape(-1)]), counts + k
+        keys.sort()
+        first = np.cumsum(counts) - counts
+        return _Running(keys[first[:, None] + np.arange(k)], self.bits)
+
+
+def _guess(scores: Scores, k: int) -> Scores:
+    """(B,) of (b, B) a score that more than k items of a user reach, but for one user in many thousands."""
+    sample = np.ascontiguousarray(scores[::EVERY].T)  # (B, S)
+    expected = k * sample.shape[1] / len(scores)
+    place = int(expected + 4 * expected**0.5) + 1
+    if place > sample.shape[1]:
+        return np.full(len(sample), LOWEST)
+    sample.partition(sample.shape[1] - place, axis=1)
+    return np.maximum(sample[:, -place], LOWEST)
+
+
+def _keys(rows: NDArray[np.int64], scores: Scores, items: NDArray[np.int64], bits: int) -> Keys:
+    falling = _turned((scores + np.float32(0.0)).view(np.uint32))  # -0.0 is 0.0
+    high = (rows << 32).view(np.uint64) | falling
+    return (high << np.uint64(bits)) | items.view(np.uint64)
+
+
+def _turned(raw: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """The bits of floats to whole numbers that fall where these rise, and back."""
+    return raw ^ np.where(raw >> 31, np.uint32(0), np.uint32(0x7FFFFFFF))
+
+
+def _bits(n_items: int) -> int:
+    return max(1, (n_items - 1).bit_length())
+
+
+def _log2_sum(block: Tensor) -> Tensor:
+    """(B,) of a (b, B) block: the logarithm, base 2, of the sum of the powers of 2."""
+    highest = block.amax(0)
+    return torch.exp2(block - highest).sum(0).log2_().add_(highest)
+
+
+def _none(k: int) -> Best:
+    return Best(np.empty((0, k), np.int32), np.empty((0, k), np.float32))
+
+
+def _in_threads(job: Callable[[int], Best], starts: Iterable[int]) -> list[Best]:
+    """What the job makes of every start, in as many threads as torch has, in each of which torch has one."""
+    starts, threads = list(starts), torch.get_num_threads()
+    if threads == 1 or len(starts) < 2:
+        return [job(start) for start in starts]
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return list(pool.map(job, starts))
+    finally:
+        torch.set_num_threads(threads)  # threads that begin later start from what was told last
