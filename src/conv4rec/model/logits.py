@@ -9,7 +9,7 @@ from torch import Tensor
 from conv4rec.model.batch import Batch
 from conv4rec.model.experts import ConsumptionScalars
 from conv4rec.model.network import Network
-from conv4rec.model.products import by_item
+from conv4rec.model.products import product
 
 LOG_2 = log(2.0)
 
@@ -48,7 +48,7 @@ class Logits:
 
     def block(self, start: int, stop: int) -> Tensor:
         """(b, B) of the items from `start` to `stop`."""
-        logits = by_item(self.decoder[start:stop], self.z)
+        logits = product(self.decoder[start:stop], self.z.T)
         logits.add_(self.bias[start:stop])
         if self.known is not None:
             logits.add_(self.known(start, stop))

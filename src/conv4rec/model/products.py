@@ -23,11 +23,6 @@ def product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
     return left @ right if bias is None else torch.addmm(bias, left, right)
 
 
-def by_item(items: Tensor, users: Tensor) -> Tensor:
-    """(b, B) products of items (b, D) and users (B, D)."""
-    return product(items, users.T)
-
-
 def log2_(values: Tensor) -> Tensor:
     """Logarithms to the base 2, in place; where NumPy has its own they take a fifth of the time of torch's."""
     if values.device.type != "cpu":
@@ -43,6 +38,6 @@ def _is_for_onednn(left: Tensor, right: Tensor, bias: Tensor | None) -> bool:
         and all(each.device.type == "cpu" and each.dtype == torch.float32 for each in operands)
         and not (torch.is_grad_enabled() and any(each.requires_grad for each in operands))
         and not torch.is_autocast_enabled("cpu")
-        and torch._C.has_mkldnn
+        and bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     )
