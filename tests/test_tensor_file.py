@@ -46,8 +46,8 @@ def tensors() -> dict[str, Any]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    with opened(path, HEADER, "a thing") as (file, text):
-        manifest, found = read_manifest(path, text, Manifest, (1, 2), "make it again"), all_tensors(path, file)
+    with opened(path, HEADER, "a thing") as (_, text):
+        manifest, found = read_manifest(path, text, Manifest, (1, 2), "make it again"), all_tensors(path)
     verify(path, manifest.sha256, found)
     return found
 
@@ -181,8 +181,8 @@ def test_types_that_no_file_of_ours_has(tmp_path: Path, dtype: str) -> None:
     told = f"t: tensor x is of type {dtype}, expected one of F64, F32, "
     with pytest.raises(ModelFileError, match=told):
         mapped(path)
-    with opened(path, HEADER, "a thing") as (file, _), pytest.raises(ModelFileError, match=told):
-        all_tensors(path, file)
+    with opened(path, HEADER, "a thing"), pytest.raises(ModelFileError, match=told):
+        all_tensors(path)
 
 
 def test_what_a_header_says_beside_is_not_heard(tmp_path: Path) -> None:

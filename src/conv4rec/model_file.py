@@ -148,8 +148,8 @@ def read_origin(path: Path) -> Origin:
 
 
 def _read(path: Path) -> tuple[_Manifest, Tensors]:
-    with opened(path, HEADER, WHAT) as (file, text):
-        manifest, tensors = _manifest(path, text), all_tensors(path, file)
+    with opened(path, HEADER, WHAT) as (_, text):
+        manifest, tensors = _manifest(path, text), all_tensors(path)
     verify(path, manifest.sha256, tensors)
     return manifest, tensors
 

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 import polars as pl
-import torch
 from numpy.typing import NDArray
 
 from conv4rec.blending import fit_experts
@@ -24,7 +23,7 @@ from conv4rec.errors import DataError, ModelFileError, NotFittedError, QueryErro
 from conv4rec.evaluation import Report, Validation, evaluate, report_validation
 from conv4rec.filters import ListOfIds, listed
 from conv4rec.history import History, read_history
-from conv4rec.model.initial import draw_network, initial_digest
+from conv4rec.model.initial import draw_network, initial_digest, network_with
 from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor
 from conv4rec.model.statistics import Statistics
@@ -308,16 +307,14 @@ class Conv4Rec:
         """Read a model file; needs no training data. Raises ModelFileError for anything else."""
         saved = load_model(Path(path))
         model = cls(saved.config)
-        network = draw_network(saved.config, Statistics.blank(len(saved.vocabulary.items), saved.vocabulary.types))
+        vocabulary = saved.vocabulary
         try:
-            network.make_room({name: value.shape for name, value in saved.weights.items()})
-            network.load_state_dict({name: torch.from_numpy(value) for name, value in saved.weights.items()})
-            network.check()
+            network = network_with(saved.config.model, len(vocabulary.items), vocabulary.types, saved.weights)
         except (RuntimeError, TypeError, KeyError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise ModelFileError(f"{path}: the weights do not fit the settings of the model: {reason}") from None
         network.to(choose_device(device)).eval()
-        facts = (saved.vocabulary, network, saved.histories, saved.items, saved.origin)
+        facts = (vocabulary, network, saved.histories, saved.items, saved.origin)
         try:
             codes = Compressed.from_tensors(saved.compressed, network) if saved.compressed else None
         except ValueError as error:

@@ -74,21 +74,19 @@ def read_manifest(path: Path, text: str, kind: type[Manifest], reads: tuple[int,
         raise ModelFileError(f"{path}: the manifest is damaged: {where}{fault['msg']}") from None
 
 
-def all_tensors(path: Path, file: Any) -> Tensors:
-    """Every tensor of an open file, in memory; ModelFileError for one of a type that no file of ours has."""
-    names = list(file.keys())
-    for name in names:
-        _check_type(path, name, file.get_slice(name).get_dtype())
-    return {name: file.get_tensor(name) for name in names}
+def all_tensors(path: Path) -> Tensors:
+    """Every tensor of a file that `opened` has accepted, in memory, once: the library would map the file besides.
+
+    Raises ModelFileError for one of a type that no file of ours has.
+    """
+    start, told = _layout(path)
+    return {name: _read(path, start, name, entry) for name, entry in told.items()}
 
 
 def mapped_tensors(path: Path) -> Tensors:
     """Every tensor of a file that `opened` has accepted, read-only and read from disk when it is used."""
-    with path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        told = json.loads(file.read(length))
-    told.pop("__metadata__", None)
-    content = np.memmap(path, dtype=np.uint8, mode="r", offset=8 + length) if told else np.zeros(0, np.uint8)
+    start, told = _layout(path)
+    content = np.memmap(path, dtype=np.uint8, mode="r", offset=start) if told else np.zeros(0, np.uint8)
     return {name: _mapped(path, content, name, entry) for name, entry in told.items()}
 
 
@@ -112,6 +110,23 @@ def sha256(value: NDArray[Any]) -> str:
     digest = hashlib.sha256(f"{value.dtype}{value.shape}".encode())
     digest.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
+
+
+def _layout(path: Path) -> tuple[int, dict[str, Any]]:
+    """Where tensors begin in a file, and what its header tells of each."""
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        told = json.loads(file.read(length))
+    told.pop("__metadata__", None)
+    return 8 + length, told
+
+
+def _read(path: Path, start: int, name: str, entry: Mapping[str, Any]) -> NDArray[Any]:
+    _check_type(path, name, entry["dtype"])
+    first, last = entry["data_offsets"]
+    dtype = np.dtype(DTYPES[entry["dtype"]])
+    content = np.fromfile(path, dtype, (last - first) // dtype.itemsize, offset=start + first)
+    return content.reshape(entry["shape"])
 
 
 def _mapped(path: Path, content: NDArray[np.uint8], name: str, entry: Mapping[str, Any]) -> NDArray[Any]:

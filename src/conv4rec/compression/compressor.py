@@ -166,8 +166,8 @@ class _Manifest(BaseModel):
 
 
 def _read(path: Path) -> tuple[_Manifest, Tensors]:
-    with opened(path, HEADER, WHAT) as (file, text):
-        manifest, tensors = read_manifest(path, text, _Manifest, (1,), "fit again"), all_tensors(path, file)
+    with opened(path, HEADER, WHAT) as (_, text):
+        manifest, tensors = read_manifest(path, text, _Manifest, (1,), "fit again"), all_tensors(path)
     verify(path, manifest.sha256, tensors)
     config, shapes = manifest.config, {name: value.shape for name, value in tensors.items()}
     width, dim = shapes.get("atoms", (0, 0))

@@ -242,8 +242,9 @@ class Network(nn.Module):
         """Keep the rows of these items only; other processes have the others, and all of them are asked together."""
         for name in self.item_tables():
             path, _, last = name.rpartition(".")
-            rows = self.get_parameter(name).detach()[held.start : held.stop].clone()
-            setattr(self.get_submodule(path), last, nn.Parameter(rows))
+            rows = self.get_parameter(name).detach()[held.start : held.stop]
+            cut = rows.clone() if rows.is_contiguous() else rows  # a blank network has nothing to let go of
+            setattr(self.get_submodule(path), last, nn.Parameter(cut))
         for module in (self.consumption, self.rating):
             if module is not None:
                 module.held = held
