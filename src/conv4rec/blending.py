@@ -34,6 +34,8 @@ LEAST_USERS = 64
 """Users that they are fitted on, however many items there are."""
 STEPS = 40
 """Iterations of L-BFGS."""
+TOLERANCE = 1e-7
+"""Share of the loss that an iteration must gain: less is rounding, and costs twice the time."""
 TRIED_ON = 2000
 """Users on whom numbers of factors are compared."""
 CONSUMPTION_START = (-0.2, -4.5, -0.5, 0.0)
@@ -188,6 +190,7 @@ def _likeliest(loss: Callable[[Tensor], Tensor], start: Tensor, strength: Tensor
         (slope,) = torch.autograd.grad(total, scalars)
         return float(total.detach()), slope.cpu().numpy().astype(np.float64)
 
-    found = minimize(cost, start.cpu().numpy(), jac=True, method="L-BFGS-B", options={"maxiter": STEPS}).x
+    limits = {"maxiter": STEPS, "ftol": TOLERANCE}
+    found = minimize(cost, start.cpu().numpy(), jac=True, method="L-BFGS-B", options=limits).x
     scalars = torch.tensor(found, dtype=start.dtype, device=start.device)
     return scalars, float(loss(scalars))

@@ -6,7 +6,9 @@ any size, and the law is the better for it (docs/model.md). Source: ours; SLIM (
 neighbours first as one of its variants.
 """
 
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
@@ -18,7 +20,7 @@ from torch import Tensor
 
 BLOCK = 32
 """Items whose regressions are solved at once."""
-STRIP = 1024
+STRIP = 512
 """Columns of a product made at once."""
 EVERY = slice(None)
 Chosen = slice | NDArray[np.integer]
@@ -118,11 +120,21 @@ class _Products:
         return self._product(one, other, EVERY, block)
 
     def _product(self, one: int, other: int, rows: Chosen, columns: Chosen) -> NDArray[np.float32]:
+        """Strips of columns go to as many threads as torch has: SciPy lets them run beside each other.
+
+        Of the products of a view with itself one half is made.
+        """
         left, right = _columns(self.views[one], rows).T.tocsr(), _columns(self.views[other], columns)
-        product = np.empty((left.shape[0], right.shape[1]), dtype=np.float32)
-        for start in range(0, right.shape[1], STRIP):
-            strip = slice(start, start + STRIP)
-            product[:, strip] = (left @ _columns(right, strip)).toarray()
+        product, halved = np.empty((left.shape[0], right.shape[1]), dtype=np.float32), one == other and rows is columns
+
+        def fill(start: int) -> None:
+            strip, below = slice(start, start + STRIP), slice(start if halved else 0, None)
+            product[below, strip] = (left[below] @ _columns(right, strip)).toarray()
+            if halved:
+                product[strip, below] = product[below, strip].T
+
+        with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+            deque(threads.map(fill, range(0, right.shape[1], STRIP)), maxlen=0)
         return product
 
 
