@@ -1,7 +1,6 @@
 """One step: hide a part of every history, predict it from the rest, and move the weights."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -48,13 +47,6 @@ class Step:
     proposal: Proposal | None = None
     """What items are drawn from where the softmax is sampled."""
 
-    @cached_property
-    def all_known(self) -> bool:
-        """Whether every interaction type is one outcome of the law."""
-        return bool(
-            torch.equal(self.covers, torch.eye(*self.covers.shape, dtype=torch.bool, device=self.covers.device))
-        )
-
     def __call__(self, share: Share) -> Tensor:
         """Step; (4,) the sum and the count of the consumption and of the rating loss before it, on the CPU."""
         with self._precision():
@@ -90,7 +82,7 @@ class Step:
         return _Loss(self._type_loss(logits.float(), targets.channels), hidden.sum(), n_all)
 
     def _type_loss(self, logits: Tensor, channels: Tensor) -> Tensor:
-        if self.all_known:
+        if bool((channels < logits.shape[1]).all()):  # the first L channels are the outcomes, the others sets of them
             return law.known_type_loss(logits, channels)
         return law.type_loss(logits, self.covers[channels])
 
