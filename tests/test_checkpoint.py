@@ -1,5 +1,6 @@
 """Checkpoints are read back whole, or refused."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from conv4rec.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from conv4rec.checkpoint import Checkpoint, Part, best_weights, read_checkpoint, write_checkpoint
 from conv4rec.errors import TrainingError
 
 
@@ -32,6 +33,47 @@ def test_round_trip(tmp_path: Path) -> None:
 def test_the_best_weights_may_be_those_of_the_last_epoch(tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "c", replace(make(), best=None))
     assert read_checkpoint(tmp_path / "c").best is None
+
+
+def test_rows_of_two_processes_make_the_file_of_one(tmp_path: Path) -> None:
+    whole, names, given = make(), frozenset(("a", "0")), list[torch.Tensor]()
+    parts = [Part(names, 0, 2, 3), Part(names, 2, 3, 3)]
+
+    def of(part: Part) -> Checkpoint:
+        rows = {"a": whole.network["a"][part.start : part.stop], "b.c": whole.network["b.c"]}
+        state = whole.optimizer[0]
+        mine = {"step": state["step"], "exp_avg": state["exp_avg"][part.start : part.stop]}
+        return replace(whole, network=rows, best=rows, optimizer={0: mine, 11: whole.optimizer[11]})
+
+    def give(ours: torch.Tensor, n: int) -> Iterator[torch.Tensor]:
+        assert n == 3
+        given.append(ours)
+        yield from ()
+
+    def take(ours: torch.Tensor, n: int) -> Iterator[torch.Tensor]:  # noqa: ARG001
+        yield from (ours, given.pop(0))
+
+    write_checkpoint(tmp_path / "second", of(parts[1]), parts[1], give)
+    write_checkpoint(tmp_path / "first", of(parts[0]), parts[0], take)
+    write_checkpoint(tmp_path / "whole", whole)
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert not (tmp_path / "second").exists()
+    for part in parts:
+        read, expected = read_checkpoint(tmp_path / "first", part), of(part)
+        assert all(torch.equal(read.network[name], value) for name, value in expected.network.items())
+        assert torch.equal(read.optimizer[0]["exp_avg"], expected.optimizer[0]["exp_avg"])
+        assert read.optimizer[0]["step"] == 5
+
+
+def test_the_best_weights_are_those_of_the_last_epoch_where_there_are_no_others(tmp_path: Path) -> None:
+    other = {name: value + 1 for name, value in make().network.items()}
+    for best in (other, None):
+        written = replace(make(), best=best)
+        write_checkpoint(tmp_path / "c", written)
+        expected = written.network if best is None else best
+        found = dict(best_weights(tmp_path / "c"))
+        assert found.keys() == expected.keys()
+        assert all(torch.equal(found[name], value) for name, value in expected.items())
 
 
 def test_what_is_not_a_checkpoint_is_refused(tmp_path: Path) -> None:
