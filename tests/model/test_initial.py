@@ -71,9 +71,10 @@ def test_a_model_is_loaded_with_its_weights_in_memory_once(tmp_path: Path) -> No
     config = Config()
     for n_items in (10, 10_000):
         weights = weights_of(draw_network(config, Statistics.blank(n_items, TYPES)))
-        ids = (Ids.fit(pl.Series(range(n)), kind=kind) for n, kind in ((2, "user"), (n_items, "item")))
+        users, items = (Ids.fit(pl.Series(range(n)), kind=kind) for n, kind in ((2, "user"), (n_items, "item")))
+        known = Vocabulary(users, items, TYPES)
         origin = Origin(data="made", data_fingerprint="f")
-        save_model(tmp_path / str(n_items), SavedModel(config, Vocabulary(*ids, TYPES), weights, None, None, origin))
+        save_model(tmp_path / str(n_items), SavedModel(config, known, weights, None, None, origin))
     command = [sys.executable, "-c", PEAK, str(tmp_path / "10"), str(tmp_path / "10000")]
     grown = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     size = (tmp_path / "10000").stat().st_size
