@@ -4,8 +4,9 @@
     python -m benchmarks.speed --only step     # one part of it: step, lists, one
 
 step: a step of training on 256 users of ML-1M (3,706 items), and of as many of a catalogue of 50,000; against its
-matrix products alone, made by the same libraries from the same numbers: users x items and its two gradients (dense),
-and sums over histories, products at pairs, and their gradients (sparse). No softmax, optimiser, masks or indices.
+matrix products alone, made from the same numbers: users x items and its two gradients (dense; by torch.mm, and by
+oneDNN, which the step uses), and sums over histories, products at pairs, and their gradients (sparse, by the library
+that the step uses). No softmax, optimiser, masks or indices.
 lists: the best 100 of all items for the 6,040 users of ML-1M, against one product of random matrices of that size and
 numpy's argpartition. one: a list for one posted history, against one forward pass of the law of that user.
 The fit beside that of a peer: `conv4rec compare`, see benchmarks/results/compare-cost.json.
@@ -32,13 +33,15 @@ from conv4rec.data.interactions import Interactions
 from conv4rec.data.parts import load_parts
 from conv4rec.model.batch import Batch
 from conv4rec.model.network import Network
+from conv4rec.model.products import product
 from conv4rec.model.statistics import Statistics
+from conv4rec.training.memory import kept_memory
 from conv4rec.training.run import _Run
 from conv4rec.training.source import Share
 from conv4rec.vocabulary import InteractionTypes
 
 RESULT = Path(__file__).parent / "results" / "speed.json"
-USERS, K = 256, 100
+USERS, BATCHES, K = 256, 3, 100
 Triple = tuple[Tensor, Tensor, Tensor]
 
 
@@ -50,12 +53,12 @@ class Products:
     bags: list[tuple[Triple, Triple, Tensor | None]]
     pairs: tuple[Any, Any, Any, Any]
 
-    def dense(self) -> None:
+    def dense(self, times: Callable[[Tensor, Tensor], Tensor]) -> None:
         """Users x items, and the gradients of both."""
         decoder, z, spread = self.dense_numbers
-        torch.mm(z, decoder.T)
-        torch.mm(spread, decoder)
-        torch.mm(spread.T, z)
+        times(z, decoder.T)
+        times(spread, decoder)
+        times(spread.T, z)
 
     def sparse(self) -> None:
         """Sums over histories with their gradients, and products at pairs with theirs, of both paths."""
@@ -118,20 +121,20 @@ def step(interactions: Interactions, types: InteractionTypes, config: Config) ->
     """Seconds of a step and of its products, and their ratios."""
     network = Network(config.model, Statistics.of(interactions, types)).train()
     run = _Run(network, interactions, types, config.train, None)
-    batch = run.data.data.batch(torch.arange(USERS))  # type: ignore[attr-defined]
-    products = Products.of(network, batch)
-    share = Share(batch, USERS)
-    seconds = in_turns(
-        {
-            "step": lambda: _times(8, lambda: run.step(share)),
-            "dense": lambda: _times(8, products.dense),
-            "sparse": lambda: _times(8, products.sparse),
-        }
-    )
-    seconds = {name: value / 8 for name, value in seconds.items()}
+    groups = torch.randperm(interactions.n_users, generator=torch.Generator().manual_seed(0)).split(USERS)
+    batches = [run.data.data.batch(users) for users in groups[:BATCHES] if len(users) == USERS]  # type: ignore[attr-defined]
+    products = [Products.of(network, batch) for batch in batches]
+    jobs: dict[str, Callable[[], object]] = {
+        "step": lambda: [run.step(Share(batch, USERS)) for batch in batches],
+        "dense": lambda: [each.dense(torch.mm) for each in products],
+        "dense_by_onednn": lambda: [each.dense(product) for each in products],
+        "sparse": lambda: [each.sparse() for each in products],
+    }
+    with kept_memory():  # as training does; for all of them
+        seconds = {name: value / len(batches) for name, value in in_turns(jobs).items()}
     return seconds | {
         "to_products": seconds["step"] / (seconds["dense"] + seconds["sparse"]),
-        "to_dense_products": seconds["step"] / seconds["dense"],
+        "to_products_by_onednn": seconds["step"] / (seconds["dense_by_onednn"] + seconds["sparse"]),
     }
 
 
