@@ -186,7 +186,8 @@ def fit_factors(users: Ratings, items: Ratings, n_factors: int, *, sweeps: int, 
     Args:
         users: the ratings by user.
         items: the same by item.
-        n_factors: D. Too many cost little: priors of those that explain nothing close on zero.
+        n_factors: D. Too many cost little: priors of those that explain nothing close on zero, up to a precision of
+            D / 2; with no bound those that explain something close too where rows are short (docs/model.md).
         sweeps: how often.
         seed: of the first item vectors.
     """
@@ -196,13 +197,14 @@ def fit_factors(users: Ratings, items: Ratings, n_factors: int, *, sweeps: int, 
     start[:, -1] = 0.0
     item = Posterior(start, 0.01 * torch.eye(K).expand(n_items, K, K))
     prior_of_users = prior_of_items = torch.tensor([float(n_factors)] * n_factors + [4.0])
+    narrowest = torch.tensor([n_factors / 2] * n_factors + [torch.inf])
     noise, square = torch.ones(()), (users.values.double() ** 2).sum()
     per_user = torch.diff(users.offsets, append=torch.tensor([len(users.values)]))
     for _ in range(sweeps):
         user = solve(users, item, prior_of_users, noise).posterior
         solved = solve(items, user, prior_of_items, noise)
         item = solved.posterior
-        prior_of_users, prior_of_items = _prior(user), _prior(item)
+        prior_of_users, prior_of_items = (torch.minimum(_prior(side), narrowest) for side in (user, item))
         bias = user.mean[:, -1].double()
         second = bias**2 + user.covariance[:, -1, -1]
         linear = torch.repeat_interleave(bias, per_user) * users.values
