@@ -195,12 +195,14 @@ class CompressConfig(Section):
     """How many times fewer bytes an index of the codes takes than the vectors, for every vector; atoms not counted."""
     second_weight: Weight = 0.125
     """Weight of the loss of codes with four times as many entries."""
-    epochs: Positive = 15
-    """Passes over the vectors. More of them bring decoded vectors nearer, and the codes of neighbours further apart."""
+    epochs: Positive | None = None
+    """Passes over the vectors. More of them bring decoded vectors nearer, and the codes of neighbours further apart.
+    None: 15, but about 400 batches where there are many vectors, and one pass at least."""
     batch_size: Positive | None = None
     """Vectors in a batch. None: a twelfth of them, but 64 to 512, so that a pass over few has its steps."""
-    learning_rate: Annotated[float, Field(gt=0.0)] = 4e-4
-    """Step size of Adam in the first pass; it falls linearly to zero."""
+    learning_rate: Annotated[float, Field(gt=0.0)] | None = None
+    """Step size of Adam in the first pass; it falls linearly to zero. None: 4e-4 for two vectors an atom, and more with
+    the root of their number, up to 1e-3."""
     candidates: Positive = 100
     """Items that the index finds for each user, or item, to be ranked by the exact law."""
     seed: Annotated[int, Field(ge=0)] = 0

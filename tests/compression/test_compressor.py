@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from conv4rec.compression.autoencoder import Autoencoder, Trainer, cosine_loss, first_atoms, unit
+from conv4rec.compression.autoencoder import Autoencoder, Schedule, Trainer, cosine_loss, first_atoms, unit
 from conv4rec.compression.compressor import HEADER, Compressor, entries_for
 from conv4rec.compression.index import SparseIndex
 from conv4rec.config import CompressConfig
@@ -96,8 +96,7 @@ def test_the_wider_code_has_no_more_entries_than_atoms() -> None:
 def test_atoms_keep_their_length_in_training(vectors: Vectors) -> None:
     x = unit(torch.from_numpy(vectors))
     network = Autoencoder(first_atoms(x, 50, torch.Generator().manual_seed(0)))
-    config = CompressConfig(epochs=3, learning_rate=0.1)
-    shown = Trainer(network, config, 4, 100).run(x, 1)
+    shown = Trainer(network, CompressConfig(), 4, Schedule(3, 100, 0.1)).run(x, 1)
     assert network.atoms.norm(dim=1).tolist() == pytest.approx([1.0] * 50, abs=1e-5)
     assert 0 <= shown.dead < 50
 
@@ -125,18 +124,35 @@ def test_the_same_seed_gives_the_same_codes(vectors: Vectors) -> None:
 
 def test_width_and_k_follow_from_the_data(vectors: Vectors) -> None:
     compressor = Compressor(ratio=2, epochs=1).fit(vectors)
-    assert (compressor.width, compressor.config.k, compressor.config.batch_size) == (300, 10, 64)
+    assert (compressor.width, compressor.config.k, compressor.config.batch_size) == (300, 13, 64)
     index = SparseIndex(compressor.atoms)
     index.add(compressor.encode(vectors))
     per_code = index.n_bytes - 4 * (compressor.width + 1) - len(vectors)
-    assert vectors.nbytes / per_code == pytest.approx(2.0)
-    assert [entries_for(12, 768), entries_for(12, 256), entries_for(1000, 4)] == [62, 19, 1]
+    assert per_code <= len(vectors) * (3 * 13 + 8) <= vectors.nbytes / 2  # an entry that rounds to nothing takes none
+    assert [entries_for(12, 768), entries_for(12, 256), entries_for(1000, 4)] == [82, 25, 1]
 
 
 def test_it_comes_back_from_its_file(compressor: Compressor, vectors: Vectors, tmp_path: Path) -> None:
     loaded = Compressor.load(compressor.save(tmp_path / "c"), device="cpu")
     assert (loaded.config, loaded.passes, loaded.n_dead) == (compressor.config, compressor.passes, compressor.n_dead)
     assert_array_equal(loaded.encode(vectors).toarray(), compressor.encode(vectors).toarray())
+
+
+@pytest.mark.parametrize(
+    ("n_vectors", "settings", "expected"),
+    [
+        (600, {}, (15, 64, 4e-4)),
+        (3706, {}, (15, 308, 4e-4)),
+        (50_000, {}, (4, 512, 9.88e-4)),
+        (1_000_000, {}, (1, 512, 1e-3)),
+        (600, {"width": 4096}, (15, 64, 4e-4)),
+        (50_000, {"epochs": 9, "batch_size": 100, "learning_rate": 0.1}, (9, 100, 0.1)),
+    ],
+)
+def test_the_schedule_follows_from_the_number_of_vectors(n_vectors: int, settings: Any, expected: Any) -> None:
+    config, schedule = Compressor(**settings)._settled(n_vectors, 256)
+    assert schedule == pytest.approx(expected, rel=1e-3)
+    assert (config.epochs, config.batch_size, config.learning_rate) == schedule
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")

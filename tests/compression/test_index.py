@@ -104,7 +104,7 @@ def test_signs_count() -> None:
     for by in ("sparse", "reconstructed"):
         found = index.search(sp.csr_array([[2.0, 0, 0]]), 4, by=by)
         assert found.rows.tolist() == [[0, 3, 2, 1]]
-        assert found.scores[0] == pytest.approx([1.0, 0.6, 0.0, -1.0], abs=1e-3)
+        assert found.scores[0] == pytest.approx([1.0, 0.6, 0.0, -1.0], abs=2e-3)
 
 
 def test_reconstructed_is_the_cosine_of_what_is_decoded() -> None:
@@ -115,7 +115,7 @@ def test_reconstructed_is_the_cosine_of_what_is_decoded() -> None:
     index.add(made)
     decoded = made.toarray() @ atoms
     decoded /= np.maximum(np.linalg.norm(decoded, axis=1, keepdims=True), 1e-9)
-    assert index.scores(made) == pytest.approx(decoded @ decoded.T, abs=2e-3)  # half precision
+    assert index.scores(made) == pytest.approx(decoded @ decoded.T, abs=1e-2)  # a byte an entry
 
 
 def test_inner_is_the_product_with_what_is_decoded() -> None:
@@ -127,7 +127,7 @@ def test_inner_is_the_product_with_what_is_decoded() -> None:
     decoded = made.toarray() @ atoms
     decoded *= (lengths / np.maximum(np.linalg.norm(decoded, axis=1), 1e-9))[:, None]
     asked = generator.normal(size=(5, 6))
-    assert index.scores(asked, by="inner") == pytest.approx(asked @ decoded.T + offsets, abs=2e-2)
+    assert index.scores(asked, by="inner") == pytest.approx(asked @ decoded.T + offsets, abs=6e-2)
 
 
 def test_adding_and_deleting_leave_the_rest_where_it_is() -> None:
@@ -171,6 +171,13 @@ def test_an_empty_index_and_no_queries() -> None:
     assert index.codes().shape == (0, 3)
 
 
+def test_a_code_is_kept_in_whole_numbers() -> None:
+    index = SparseIndex(np.eye(4, dtype=np.float32))
+    index.add(sp.csr_array([[3.0, -1.5, 0, 0.001], [0, 0, -1e-300, 0], [0, 0, 0, 0]]))
+    assert index.codes().toarray().tolist() == [[127, -64, 0, 0], [0, 0, -127, 0], [0, 0, 0, 0]]
+    assert index.segments[0].values.dtype == np.int8
+
+
 def test_atoms_in_no_code_are_counted() -> None:
     index = SparseIndex(np.eye(5, dtype=np.float32))
     assert index.n_dead == 5
@@ -183,10 +190,10 @@ def test_the_bytes_are_those_of_the_formula() -> None:
     n, k, width = 1000, 8, 64
     generator = np.random.default_rng(5)
     columns = np.concatenate([generator.choice(width, k, replace=False) for _ in range(n)])
-    made = sp.csr_array((generator.normal(size=n * k), columns, np.arange(n + 1) * k), shape=(n, width))
+    made = sp.csr_array((generator.choice([-1.0, 0.4, 2.0], n * k), columns, np.arange(n + 1) * k), shape=(n, width))
     index = SparseIndex(atoms_of(width, 4, 5))
     index.add(made)
-    assert index.n_bytes == n * (4 * k + 8) + n + 4 * (width + 1)
+    assert index.n_bytes == n * (3 * k + 8) + n + 4 * (width + 1)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_an_empty_index_comes_back(tmp_path: Path) -> None:
 
 def write(path: Path, tensors: dict[str, Any], **manifest: Any) -> Path:
     """A file with sound hashes, but for what the manifest is told."""
-    told = {"schema_version": 1, "sha256": hashes_of(tensors)} | manifest
+    told = {"schema_version": 2, "sha256": hashes_of(tensors)} | manifest
     save_file(tensors, path, metadata={HEADER: json.dumps(told)})
     return path
 
@@ -78,8 +78,8 @@ BROKEN: list[tuple[str, Any, str]] = [
     ("0/rows", lambda v: v[::-1].copy(), "the entries of an atom are not in order"),
     ("0/rows", lambda v: v[:-1], "pointers do not ascend to the end"),
     ("0/values", lambda v: v[:-1], "entries without a value"),
-    ("0/values", lambda v: change(v, 0, np.nan), "a value is not a number from -1 to 1"),
-    ("0/values", lambda v: change(v, 0, 2), "a value is not a number from -1 to 1"),
+    ("0/values", lambda v: change(v, 0, -128), "a value is not a number from -127 to 127"),
+    ("0/values", lambda v: v.astype(np.float16), "no tensor 0/values of int8"),
     ("0/factors_sparse", lambda v: change(v, 0, np.inf), "factors or offsets do not fit"),
     ("0/factors_sparse", lambda v: v[:0], "a segment of 0 codes"),
     ("0/factors_reconstructed", lambda v: v[:-1], "factors or offsets do not fit"),
@@ -114,10 +114,10 @@ def test_a_newer_and_a_damaged_file(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(ModelFileError, match="damaged: tensor .* does not have the hash of the manifest"):
         load_index(path)
-    with pytest.raises(ModelFileError, match="schema version 2, this conv4rec reads version 1; install a newer"):
-        load_index(write(tmp_path / "j", index_tensors(make()), schema_version=2))
-    with pytest.raises(ModelFileError, match="schema version 0, this conv4rec reads version 1; make the index again"):
-        load_index(write(tmp_path / "j", index_tensors(make()), schema_version=0))
+    with pytest.raises(ModelFileError, match="schema version 3, this conv4rec reads version 2; install a newer"):
+        load_index(write(tmp_path / "j", index_tensors(make()), schema_version=3))
+    with pytest.raises(ModelFileError, match="schema version 1, this conv4rec reads version 2; make the index again"):
+        load_index(write(tmp_path / "j", index_tensors(make()), schema_version=1))
     with pytest.raises(ModelFileError, match="the manifest and the tensors do not agree on 0/factors_reconstructed"):
         load_index(write(tmp_path / "j", index_tensors(make()), sha256={}))
 

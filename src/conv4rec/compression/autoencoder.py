@@ -4,6 +4,7 @@ Shapes: B vectors in a batch, d their width, S atoms, k entries of a code.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -86,22 +87,30 @@ class Pass:
     dead: int
 
 
+class Schedule(NamedTuple):
+    """How long training lasts, in what batches, and how long its first steps are."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+
+
 class Trainer:
     """Adam over passes in random order, with atoms of length one after every step."""
 
-    def __init__(self, network: Autoencoder, config: CompressConfig, k: int, batch_size: int) -> None:
-        self.network, self.config, self.k, self.batch_size = network, config, k, batch_size
-        self.optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
+    def __init__(self, network: Autoencoder, config: CompressConfig, k: int, schedule: Schedule) -> None:
+        self.network, self.config, self.k, self.schedule = network, config, k, schedule
+        self.optimizer = torch.optim.Adam(network.parameters(), lr=schedule.learning_rate)
         self.order = torch.Generator().manual_seed(config.seed)
 
     def run(self, x: Tensor, number: int) -> Pass:
         """One pass over (N, d) vectors of length one."""
         used = torch.zeros(len(self.network.atoms), dtype=torch.bool, device=x.device)
         order = torch.randperm(len(x), generator=self.order).to(x.device)
-        batches = torch.split(order, self.batch_size)
+        batches = torch.split(order, self.schedule.batch_size)
         total = x.new_zeros(())
         for place, batch in enumerate(batches):
-            self._slow_down((number - 1 + place / len(batches)) / self.config.epochs)
+            self._slow_down((number - 1 + place / len(batches)) / self.schedule.epochs)
             loss, atoms = self._step(x[batch])
             used[atoms] = True
             total += loss
@@ -117,4 +126,4 @@ class Trainer:
 
     def _slow_down(self, share: float) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * (1 - share)
+            group["lr"] = self.schedule.learning_rate * (1 - share)

@@ -1,9 +1,9 @@
 """Sparse codes as the index keeps them, and weights whose sums come out exactly.
 
-A code is kept with length one and its entries as float16: whole multiples of 2^-24, at most 1. The weights that it is
-multiplied with are rounded to whole multiples of a power of two, so fine that 53 bits hold every sum of the products.
-Sums are therefore exact in double precision, whatever the order of the terms: scores do not depend on batch, segment,
-machine or library, and equal codes have equal scores. Source: ours.
+Only the direction of a code counts, so it is kept as whole numbers of one byte, its largest entry as 127 or -127. The
+weights that it is multiplied with are rounded to whole multiples of a power of two, so fine that 53 bits hold every sum
+of the products. Sums are therefore exact in double precision, whatever the order of the terms: scores do not depend on
+batch, segment, machine or library, and equal codes have equal scores. Source: ours.
 """
 
 from typing import Any
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from conv4rec.errors import QueryError
 
-FRACTION = 24
-"""Entries are whole multiples of 2^-FRACTION."""
+LARGEST, BITS = 127, 7
+"""Of an entry, and how many bits that takes."""
 MANTISSA = 53
 """Bits of a double."""
 
@@ -50,15 +50,33 @@ def check_vectors(vectors: Any, width: int, what: str) -> Array:
     return checked
 
 
+def whole(codes: Codes) -> Codes:
+    """Codes with entries from -127 to 127, rounded; what rounds to nothing is left out, and a zero code stays."""
+    made = _over_largest(codes)
+    made.data = np.rint(LARGEST * made.data)
+    made.eliminate_zeros()
+    return made
+
+
 def of_length_one(codes: Codes) -> Codes:
     """Codes with their entries divided by their lengths; one that is zero stays."""
-    rows = np.repeat(np.arange(codes.shape[0]), np.diff(codes.indptr))
-    largest = np.zeros(codes.shape[0])
+    made = _over_largest(codes)  # first, so that no square overflows
+    rows = _rows(made)
+    lengths = np.sqrt(np.bincount(rows, weights=made.data**2, minlength=codes.shape[0]))
+    made.data = np.divide(made.data, lengths[rows], out=made.data, where=made.data != 0)
+    return made
+
+
+def _over_largest(codes: Codes) -> Codes:
+    """A copy, the entries of every code divided by its largest without regard to the sign."""
+    rows, largest = _rows(codes), np.zeros(codes.shape[0])
     np.maximum.at(largest, rows, np.abs(codes.data))
     entries = np.divide(codes.data, largest[rows], out=np.zeros_like(codes.data), where=codes.data != 0)
-    lengths = np.sqrt(np.bincount(rows, weights=entries**2, minlength=codes.shape[0]))  # no square overflows
-    entries = np.divide(entries, lengths[rows], out=entries, where=entries != 0)
-    return sp.csr_array((entries, codes.indices, codes.indptr), shape=codes.shape)
+    return sp.csr_array((entries, codes.indices.copy(), codes.indptr.copy()), shape=codes.shape)
+
+
+def _rows(codes: Codes) -> NDArray[np.intp]:
+    return np.repeat(np.arange(codes.shape[0]), np.diff(codes.indptr))
 
 
 def inverse(lengths: Array) -> NDArray[np.float32]:
@@ -69,9 +87,9 @@ def inverse(lengths: Array) -> NDArray[np.float32]:
 def rounded(weights: Array, n_terms: int) -> Array:
     """(B, S) weights of queries, each row to whole multiples of a power of two; see above.
 
-    `n_terms` is the most entries that a code has. The error is at most 2^-24 of the largest weight for 16 entries,
+    `n_terms` is the most entries that a code has. The error is at most 2^-42 of the largest weight for 16 entries,
     twice that for every doubling.
     """
-    bits = MANTISSA - FRACTION - int(np.ceil(np.log2(max(1, n_terms))))
+    bits = MANTISSA - BITS - int(np.ceil(np.log2(max(1, n_terms))))
     largest = np.frexp(np.abs(weights).max(axis=1, keepdims=True, initial=0.0))[1]  # below 2^largest
     return np.asarray(np.ldexp(np.rint(np.ldexp(weights, bits - largest)), largest - bits))

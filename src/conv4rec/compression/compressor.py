@@ -1,5 +1,6 @@
 """Compressor: vectors in, sparse codes out, and back."""
 
+import math
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from conv4rec.compression.autoencoder import Autoencoder, Pass, Trainer, first_atoms, unit
+from conv4rec.compression.autoencoder import Autoencoder, Pass, Schedule, Trainer, first_atoms, unit
 from conv4rec.compression.codes import Codes, check_codes
 from conv4rec.config import CompressConfig, make_section
 from conv4rec.errors import DataError, ModelFileError, NotFittedError, TrainingError
@@ -19,14 +20,18 @@ from conv4rec.training import choose_device
 
 HEADER = "conv4rec_compressor"
 WHAT = "a conv4rec compressor"
-BYTES_AN_ENTRY, BYTES_A_CODE = 4, 8
-"""Of an index: two bytes for the number of the code and two for the value; norms for both modes."""
+BYTES_AN_ENTRY, BYTES_A_CODE = 3, 8
+"""Of an index: two bytes for the number of the code and one for the value; norms for both modes."""
 PER_BATCH = 8192
 """Vectors encoded at a time."""
 PER_ATOM = 2
 """Vectors there are for every atom, at least, where the width is not given: atoms take memory too."""
 MOST_ATOMS = 4096
 """Atoms, where the width is not given."""
+PASSES, BATCHES = 15, 400
+"""Passes over few vectors, and batches over many, where the number of passes is not given."""
+SHORTEST, LONGEST = 4e-4, 1e-3
+"""First steps where they are not given: for PER_ATOM vectors an atom, and for many."""
 
 
 class PassListener(Protocol):
@@ -62,14 +67,13 @@ class Compressor:
         x = x[x.any(dim=1)]  # a zero vector says nothing about directions
         if not len(x):
             raise DataError("vectors: all of them are zero, expected directions to learn from")
-        config = self._settled(*x.shape)
+        config, schedule = self._settled(*x.shape)
         start = torch.Generator().manual_seed(config.seed)
         network = Autoencoder(first_atoms(x, _given(config.width), start))
-        batch_size = _given(config.batch_size)
-        trainer, passes = Trainer(network, config, _given(config.k), batch_size), []
-        for number in range(1, config.epochs + 1):
+        trainer, passes = Trainer(network, config, _given(config.k), schedule), []
+        for number in range(1, schedule.epochs + 1):
             passes.append(trainer.run(x, number))
-            _tell(passes[-1], config, listener)
+            _tell(passes[-1], schedule.epochs, listener)
         self.config, self.passes, self._network = config, tuple(passes), network.eval()
         return self
 
@@ -139,16 +143,27 @@ class Compressor:
             raise NotFittedError("this compressor is not fitted: call fit(vectors), or Compressor.load(path)")
         return self._network
 
-    def _settled(self, n_vectors: int, dim: int) -> CompressConfig:
+    def _settled(self, n_vectors: int, dim: int) -> tuple[CompressConfig, Schedule]:
         """The settings with those that were left to the data."""
-        width, k, batch_size = self.config.width, self.config.k, self.config.batch_size
+        width, k = self.config.width, self.config.k
         if width is None:
             width = max(2, min(MOST_ATOMS, n_vectors // PER_ATOM))
         if k is None:
             k = entries_for(self.config.ratio, dim)
-        if batch_size is None:
-            batch_size = min(512, max(64, n_vectors // 12))
-        return self.config.model_copy(update={"width": width, "k": min(k, width), "batch_size": batch_size})
+        schedule = _schedule(self.config, n_vectors, width)
+        return self.config.model_copy(update={"width": width, "k": min(k, width)} | schedule._asdict()), schedule
+
+
+def _schedule(config: CompressConfig, n_vectors: int, width: int) -> Schedule:
+    """What is given, and else by the rules that `CompressConfig` tells. Source: ours."""
+    batch_size, epochs, rate = config.batch_size, config.epochs, config.learning_rate
+    if batch_size is None:
+        batch_size = min(512, max(64, n_vectors // 12))
+    if epochs is None:
+        epochs = min(PASSES, max(1, round(BATCHES / math.ceil(n_vectors / batch_size))))
+    if rate is None:
+        rate = min(LONGEST, SHORTEST * math.sqrt(max(1.0, n_vectors / (PER_ATOM * width))))
+    return Schedule(epochs, batch_size, rate)
 
 
 def entries_for(ratio: float, dim: int) -> int:
@@ -185,11 +200,11 @@ def _encode(network: Autoencoder, x: Tensor, k: int) -> tuple[NDArray[np.int64],
     return atoms.cpu().numpy(), values.cpu().numpy()
 
 
-def _tell(shown: Pass, config: CompressConfig, listener: PassListener | None) -> None:
+def _tell(shown: Pass, n_passes: int, listener: PassListener | None) -> None:
     if not np.isfinite(shown.loss):
         raise TrainingError(f"compression, pass {shown.number}: the loss is {shown.loss}; try shorter steps")
     if listener is not None:
-        listener.on_pass(shown.number, config.epochs, f"loss {shown.loss:.3f}; dead atoms {shown.dead:,}")
+        listener.on_pass(shown.number, n_passes, f"loss {shown.loss:.3f}; dead atoms {shown.dead:,}")
 
 
 def _checked(vectors: Any) -> NDArray[np.float32]:

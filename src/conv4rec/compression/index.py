@@ -18,7 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from conv4rec.compression.codes import Array, Codes, check_codes, check_vectors, inverse, of_length_one, rounded
+from conv4rec.compression.codes import Array, Codes, check_codes, check_vectors, inverse, of_length_one, rounded, whole
 from conv4rec.compression.lists import Found, empty, merge, together
 from conv4rec.compression.segment import MOST, Segment
 from conv4rec.errors import QueryError
@@ -54,7 +54,7 @@ class SparseIndex:
 
     @property
     def n_bytes(self) -> int:
-        """Memory of the segments, or what is mapped of them: 4 an entry and 4 a mode for every code, and pointers."""
+        """Memory of the segments, or what is mapped of them: 3 an entry and 4 a mode for every code, and pointers."""
         return sum(segment.n_bytes for segment in self.segments) + self.alive.nbytes
 
     @property
@@ -67,15 +67,14 @@ class SparseIndex:
         """Add codes, a scipy sparse matrix (N, S), and give their numbers; the other codes stay where they are.
 
         Args:
-            codes: of any length; they are kept with length one, in half precision.
+            codes: of any length; their directions are kept, a byte for each entry.
             lengths: (N,) of the vectors that the codes stand for; for `inner`, and needed for it.
             offsets: (N,) added to inner products; None: nothing is. Only for `inner`.
 
         Raises:
             QueryError: a width, a length or an entry that cannot be.
         """
-        checked = of_length_one(check_codes(codes, len(self.atoms), "codes"))
-        checked.data = checked.data.astype(np.float16).astype(np.float64)
+        checked = whole(check_codes(codes, len(self.atoms), "codes"))
         lengths, offsets = self._per_code(lengths, offsets, checked.shape[0])
         for start in range(0, checked.shape[0], MOST):
             part = slice(start, start + MOST)
@@ -94,7 +93,7 @@ class SparseIndex:
         self.alive[asked] = False
 
     def codes(self, rows: NDArray[np.integer] | None = None) -> Codes:
-        """(N, S) the codes with these numbers as they are kept, deleted ones too; None: all of them."""
+        """(N, S) the codes with these numbers as they are kept, whole numbers, deleted ones too; None: all of them."""
         asked = np.arange(len(self.alive)) if rows is None else rows
         found, first = [sp.csr_array((0, len(self.atoms)))], 0
         order = np.argsort(asked, kind="stable")

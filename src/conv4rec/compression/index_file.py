@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from conv4rec.compression.codes import LARGEST
 from conv4rec.compression.index import MODES, Mode, SparseIndex
 from conv4rec.compression.segment import MOST, Segment
 from conv4rec.errors import ModelFileError
@@ -20,14 +21,14 @@ WHAT = "a conv4rec index"
 class _Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     sha256: dict[str, str]
 
 
 def save_index(index: SparseIndex, path: str | Path) -> Path:
     """Write the index to one file, whole or not at all; also over the file that it is mapped from."""
     tensors = index_tensors(index)
-    manifest = _Manifest(schema_version=1, sha256=hashes_of(tensors))
+    manifest = _Manifest(schema_version=2, sha256=hashes_of(tensors))
     write_tensors(Path(path), tensors, HEADER, manifest.model_dump_json())
     return Path(path)
 
@@ -39,7 +40,7 @@ def load_index(path: str | Path) -> SparseIndex:
     """
     path = Path(path)
     with opened(path, HEADER, WHAT) as (_, text):
-        manifest = read_manifest(path, text, _Manifest, (1,), "make the index again")
+        manifest = read_manifest(path, text, _Manifest, (2,), "make the index again")
         tensors = mapped_tensors(path)
     verify(path, manifest.sha256, tensors)
     try:
@@ -85,7 +86,7 @@ def _modes(numbers: NDArray[Any]) -> tuple[Mode, ...]:
 def _segment(left: Tensors, number: int, width: int, modes: tuple[Mode, ...]) -> Segment:
     pointers = _part(left, f"{number}/pointers", "int32", 1)
     rows = _part(left, f"{number}/rows", "uint16", 1)
-    values = _part(left, f"{number}/values", "float16", 1)
+    values = _part(left, f"{number}/values", "int8", 1)
     factors = {str(mode): _part(left, f"{number}/factors_{mode}", "float32", 1) for mode in modes}
     offsets = _part(left, f"{number}/offsets", "float32", 1) if "inner" in modes else None
     segment = Segment(pointers, rows, values, factors, offsets)
@@ -106,7 +107,7 @@ def _check_lists(segment: Segment, width: int) -> None:
 
 
 def _check_numbers(segment: Segment) -> None:
-    _require(bool((np.abs(segment.values) <= 1).all()), "a value is not a number from -1 to 1")
+    _require(int(segment.values.min(initial=0)) >= -LARGEST, "a value is not a number from -127 to 127")
     per_code = list(segment.factors.values()) + ([] if segment.offsets is None else [segment.offsets])
     for numbers in per_code:
         _require(len(numbers) == segment.n_codes and bool(np.isfinite(numbers).all()), "factors or offsets do not fit")

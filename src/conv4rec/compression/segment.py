@@ -1,4 +1,4 @@
-"""A part of an index: up to 65,536 codes as one list of entries per atom, in 4 bytes an entry."""
+"""A part of an index: up to 65,536 codes as one list of entries per atom, in 3 bytes an entry."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ class Segment:
     Attributes:
         pointers: (S + 1,) int32.
         rows: (N,) uint16, which code of the segment an entry is of.
-        values: (N,) float16, at most 1 either way; codes have length one but for rounding, or zero.
+        values: (N,) int8, from -127 to 127; only the direction of a code counts.
         factors: by mode, (n,) float32 that a sum is multiplied with.
         offsets: (n,) float32 that is added to inner products; None: nothing is.
     """
 
     pointers: NDArray[np.int32]
     rows: NDArray[np.uint16]
-    values: NDArray[np.float16]
+    values: NDArray[np.int8]
     factors: Mapping[str, NDArray[np.float32]]
     offsets: NDArray[np.float32] | None = None
 
@@ -36,10 +36,10 @@ class Segment:
     def of(
         cls, codes: Codes, factors: Mapping[str, NDArray[np.float32]], offsets: NDArray[np.float32] | None = None
     ) -> "Segment":
-        """From codes of length one, at most MOST of them."""
+        """From codes of whole numbers from -127 to 127, at most MOST of them."""
         lists = sp.csc_array(codes)
         pointers, rows = lists.indptr.astype(np.int32), lists.indices.astype(np.uint16)
-        return cls(pointers, rows, lists.data.astype(np.float16), factors, offsets)
+        return cls(pointers, rows, lists.data.astype(np.int8), factors, offsets)
 
     @property
     def n_codes(self) -> int:
