@@ -32,10 +32,10 @@ check: $(READY)
 	$(BIN)/mypy
 
 bench: $(READY)
-	$(BIN)/python benchmarks/load.py
-	$(BIN)/python benchmarks/evaluation.py
-	$(BIN)/python benchmarks/verbs.py
-	$(BIN)/python benchmarks/service.py
+	$(BIN)/python -m benchmarks.load
+	$(BIN)/python -m benchmarks.evaluation
+	$(BIN)/python -m benchmarks.verbs
+	$(BIN)/python -m benchmarks.service
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "conv4rec needs Python 3.11 or newer, this is " + sys.version.split()[0])'

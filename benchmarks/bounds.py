@@ -1,7 +1,7 @@
 """What makes the generalization bounds small, what that costs, and which of the two is smaller when.
 
-    python benchmarks/bounds.py                    # writes benchmarks/results/bounds.json and bounds-*.png
-    python benchmarks/bounds.py --draw             # the pictures alone, from the file
+    python -m benchmarks.bounds                    # writes benchmarks/results/bounds.json and bounds-*.png
+    python -m benchmarks.bounds --draw             # the pictures alone, from the file
 
 penalties: networks trained with each penalty, on the data named; NDCG and RMSE of the whole law on the test part (of
 the network alone too), bounds and measured gaps. users: networks trained on ever more users of ML-1M, each with as many
@@ -11,9 +11,6 @@ items as these users have. items: on ever more items, the most popular first, al
 
 import argparse
 import json
-import os
-import platform
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -22,11 +19,10 @@ from typing import Any
 
 import altair as alt
 import numpy as np
-import torch
 import vl_convert
+from benchmarks.machine import machine
 
 from conv4rec import Conv4Rec, load_parts, load_ratings
-from conv4rec._version import __version__
 from conv4rec.config import Config, override
 from conv4rec.data.interactions import Interactions
 from conv4rec.data.parts import Parts
@@ -70,18 +66,15 @@ def main() -> None:
 
 
 def _measure(asked: argparse.Namespace) -> dict[str, Any]:
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     return {
-        "command": " ".join(["python", *sys.argv]),
-        "commit": commit,
+        "command": " ".join(sys.argv),
         "penalties": {
             data: [penalised(data, [*asked.set, *each]) for each in (PENALTIES if data == SMALL else FEW)]
             for data in asked.penalties
         },
         "users": grown(asked.growth, "user_id", asked.set),
         "items": grown(asked.growth, "item_id", asked.set),
-        "machine": {"cpu": platform.processor(), "cores": os.cpu_count(), "threads": torch.get_num_threads()},
-        "versions": {"conv4rec": __version__, "torch": torch.__version__, "numpy": np.__version__},
+        "machine": machine(),
     }
 
 

@@ -1,6 +1,6 @@
 """Whether sets of ratings cover as often as they promise: where test data are exchangeable, and where they are not.
 
-    python benchmarks/conformal.py            # writes benchmarks/results/conformal.json
+    python -m benchmarks.conformal            # writes benchmarks/results/conformal.json
 
 ml-1m: a random half of the test part calibrates, the other half is measured, in all and by length of history.
 yahoo-r3: users chose what to rate, and then rated songs drawn at random. Sets are calibrated on held-out chosen ratings
@@ -10,19 +10,15 @@ these few users, which is what weights are to make unnecessary.
 """
 
 import json
-import os
-import platform
-import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from benchmarks.machine import machine
 
 from conv4rec import Conv4Rec, load_parts
-from conv4rec._version import __version__
 from conv4rec.config import Config, SplitConfig, override
 from conv4rec.data.named import given_parts
 from conv4rec.data.split import HoldOut, split
@@ -40,14 +36,10 @@ def main() -> None:
     """Measure both and write them down."""
     settings = sys.argv[1:]
     result = {
-        "command": " ".join(["python", *sys.argv]),
-        "commit": subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        ).stdout.strip(),
+        "command": " ".join(sys.argv),
         "ml-1m": exchangeable("ml-1m", settings),
         "yahoo-r3": selected("yahoo-r3", settings),
-        "machine": {"cpu": platform.processor(), "cores": os.cpu_count(), "threads": torch.get_num_threads()},
-        "versions": {"conv4rec": __version__, "torch": torch.__version__, "numpy": np.__version__},
+        "machine": machine(),
     }
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))

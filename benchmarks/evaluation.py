@@ -1,6 +1,6 @@
 """What evaluating costs, against the scoring that it cannot do without: MovieLens 1M, every metric.
 
-    python benchmarks/evaluation.py            # writes benchmarks/results/evaluation.json
+    python -m benchmarks.evaluation            # writes benchmarks/results/evaluation.json
 
 Scoring is one prediction of every test user in batches of the default memory, with the log-probability and the type law
 of every target. Evaluating is `evaluate` with k = 5, 10, 20 and 50 and 1,000 replicates. The two take turns in one
@@ -13,7 +13,6 @@ import ctypes
 import gc
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -21,12 +20,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from benchmarks.machine import machine
 
 from conv4rec import Conv4Rec
 from conv4rec.config import Config, EvaluateConfig, override
@@ -54,7 +52,7 @@ def main() -> None:
         path = Path(folder) / "ml-1m.conv4rec"
         fit(path)
         result = {"command": " ".join(sys.argv), **compare(World.load(path, 1), arguments.runs), **memory(path)}
-    RESULT.write_text(json.dumps(result | {"limits": LIMITS, "machine": machine()}, indent=1) + "\n")
+    RESULT.write_text(json.dumps(result | {"limits": LIMITS, "machine": machine("scipy")}, indent=1) + "\n")
     print(json.dumps(result, indent=1))
 
 
@@ -139,7 +137,8 @@ def memory(path: Path) -> dict[str, Any]:
 
 def in_a_process(path: Path, what: str, times: int) -> int:
     """The peak of one measurement."""
-    command = [sys.executable, __file__, "--measure", what, "--times", str(times), "--model", str(path)]
+    words = ["--measure", what, "--times", str(times), "--model", str(path)]
+    command = [sys.executable, "-m", "benchmarks.evaluation", *words]
     told: int = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return told
 
@@ -158,20 +157,6 @@ def resident(field: str) -> int:
     """The resident size of this process, bytes, now (VmRSS) or at its largest (VmHWM)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
-
-
-def machine() -> dict[str, Any]:
-    """Where and with what this was measured."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    return {
-        "commit": commit,
-        "system": platform.platform(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("numpy", "scipy", "torch")},
-        "date": time.strftime("%Y-%m-%d"),
-    }
 
 
 if __name__ == "__main__":

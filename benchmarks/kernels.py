@@ -1,6 +1,6 @@
 """Whether the learned 1x1 convolutions say the same with every seed, and whether what they say is so.
 
-    python benchmarks/kernels.py             # writes benchmarks/results/kernels.json
+    python -m benchmarks.kernels             # writes benchmarks/results/kernels.json
 
 seeds: networks on ML-100K that differ in their seed alone; kernels aligned before they are compared, and the same of
 their weights before training; where 3 lies between 2 and 4. relations: worlds of view, cart and purchase with a planted
@@ -8,9 +8,6 @@ relation, drawn with and without repetition; the likeness of every pair by path.
 """
 
 import json
-import os
-import platform
-import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -18,10 +15,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
+from benchmarks.machine import machine
 
 from conv4rec import Conv4Rec, load_ratings
-from conv4rec._version import __version__
 from conv4rec.config import Config, make_config, override
 from conv4rec.data.simulator import SimulatorConfig, simulate
 from conv4rec.theory.certificate import initial_network
@@ -43,14 +39,10 @@ SMALL: dict[str, dict[str, Any]] = {
 def main() -> None:
     """Measure both and write them down."""
     result = {
-        "command": " ".join(["python", *sys.argv]),
-        "commit": subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        ).stdout.strip(),
+        "command": " ".join(sys.argv),
         "seeds": seeds("ml-100k"),
         "relations": [related(r, seed, replace=again) for again in (True, False) for r in RELATIONS for seed in (0, 1)],
-        "machine": {"cpu": platform.processor(), "cores": os.cpu_count(), "threads": torch.get_num_threads()},
-        "versions": {"conv4rec": __version__, "torch": torch.__version__, "numpy": np.__version__},
+        "machine": machine(),
     }
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))

@@ -1,6 +1,6 @@
 """How fast 10 million rows of CSV become index-space triples, against polars' own `read_csv` of the same file.
 
-    python benchmarks/load.py            # writes benchmarks/results/load.json
+    python -m benchmarks.load            # writes benchmarks/results/load.json
 
 Each measurement is a process of its own; the two take turns, so that what else the machine does meets both alike.
 Memory is the peak of the process beyond what it held after its imports.
@@ -8,19 +8,17 @@ Memory is the peak of the process beyond what it held after its imports.
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from benchmarks.machine import machine
 
 N_ROWS, N_USERS, N_ITEMS, RUNS = 10_000_000, 100_000, 60_000, 5
 RESULT = Path(__file__).parent / "results" / "load.json"
@@ -106,30 +104,15 @@ def compare(path: Path, n_rows: int) -> dict[str, Any]:
         "memory_ratio": used / columns,
         "limits": LIMITS,
         "runs": runs,
-        "machine": machine(),
+        "machine": machine("scipy"),
     }
 
 
 def run(what: str, path: Path) -> dict[str, float]:
     """One measurement in a process of its own."""
-    command = [sys.executable, __file__, "--measure", what, "--file", str(path)]
+    command = [sys.executable, "-m", "benchmarks.load", "--measure", what, "--file", str(path)]
     told: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return told
-
-
-def machine() -> dict[str, Any]:
-    """Where and with what this was measured."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    return {
-        "commit": commit,
-        "system": platform.platform(),
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "load_average": os.getloadavg()[0],
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("polars", "numpy", "scipy")},
-        "date": time.strftime("%Y-%m-%d"),
-    }
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How long the step waits for batches, from memory and from shards on disk, and what shards cost to make.
 
-    python benchmarks/loading.py            # writes benchmarks/results/loading.json
+    python -m benchmarks.loading            # writes benchmarks/results/loading.json
 
 Interactions are drawn: users take popular items, ratings 1 to 5. One pass over all users from each source, the same
 network; `waits` is the share of the pass in which the step had no batch to work on. Peak memory is that of a process
@@ -8,8 +8,6 @@ of its own.
 """
 
 import json
-import os
-import platform
 import resource
 import subprocess
 import sys
@@ -22,6 +20,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from benchmarks.machine import machine
 
 from conv4rec.config import Config, DataConfig, SplitConfig
 from conv4rec.data.sharding import shards_of
@@ -48,10 +47,8 @@ def main() -> None:
         rows = [_measure(size, Path(folder) / str(size)) for size in sizes]
     seconds, n = np.array([row["make"]["seconds"] for row in rows]), np.array(sizes)
     result = {
-        "command": " ".join(["python", *sys.argv]),
-        "commit": _commit(),
-        "versions": {"torch": torch.__version__, "polars": pl.__version__, "python": platform.python_version()},
-        "machine": {"cpu": platform.processor(), "cores": os.cpu_count(), "threads": torch.get_num_threads()},
+        "command": " ".join(sys.argv),
+        "machine": machine(),
         "rows": rows,
         "exponent_of_making": round(float(np.polyfit(np.log(n), np.log(seconds), 1)[0]), 3) if len(n) > 1 else None,
     }
@@ -70,7 +67,9 @@ def _measure(n: int, folder: Path) -> dict[str, Any]:
 
 
 def _alone(step: str, folder: Path) -> dict[str, Any]:
-    told = subprocess.run([sys.executable, __file__, step, folder], check=True, capture_output=True, text=True).stdout
+    told = subprocess.run(
+        [sys.executable, "-m", "benchmarks.loading", step, folder], check=True, capture_output=True, text=True
+    ).stdout
     found: dict[str, Any] = json.loads(told)
     return found
 
@@ -145,12 +144,6 @@ def _bytes(folder: Path) -> int:
 def _peak() -> int:
     """MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-
-
-def _commit() -> str:
-    return subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True
-    ).stdout.strip()
 
 
 if __name__ == "__main__":

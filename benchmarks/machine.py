@@ -10,11 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
 
+def machine(*packages: str) -> dict[str, Any]:
+    """Commit, processor, threads and versions, of these packages too."""
+    import torch  # the process of a peak may do without
 
-def machine() -> dict[str, Any]:
-    """Commit, processor, threads and versions."""
     root = Path(__file__).parents[1]
     told = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=root, capture_output=True, text=True, check=False
@@ -28,7 +28,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "load": round(os.getloadavg()[0], 2),
-        "versions": {name: version(name) for name in ("conv4rec", "torch", "numpy", "polars")}
+        "versions": {name: version(name) for name in ("conv4rec", "torch", "numpy", "polars", *packages)}
         | {"python": platform.python_version()},
     }
 

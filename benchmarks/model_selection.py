@@ -10,8 +10,6 @@ paper. Model selection recall (MSR): share of choices in which the offline-best 
 """
 
 import json
-import platform
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -20,11 +18,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from benchmarks.machine import machine
 from benchmarks.selection import FIVE, ceilings, compare, sensitivity, summarise
 from benchmarks.small_models import fit_all
 from numpy.typing import NDArray
 
-from conv4rec import __version__
 from conv4rec.config import EvaluateConfig
 from conv4rec.data.draws import DAY
 from conv4rec.data.drift import TYPES, DriftConfig, World, live_past, make_world
@@ -113,13 +111,6 @@ def _online(world: World, past: Timeline, models: Mapping[str, Recommend], seed:
             "lists": len(phase.shown),
         }
     return found
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were measured with."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    versions = {"conv4rec": __version__, "torch": torch.__version__, "python": platform.python_version()}
-    return {"commit": commit, **versions, "machine": platform.platform(), "threads": torch.get_num_threads()}
 
 
 def draw(rows: list[dict[str, Any]], n_cases: int, path: Path) -> None:

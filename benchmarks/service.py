@@ -1,6 +1,6 @@
 """What a request to the service costs, against the same call in Python: MovieLens 1M, fold-in, lists of 20.
 
-    python benchmarks/service.py                    # writes benchmarks/results/service.json
+    python -m benchmarks.service                    # writes benchmarks/results/service.json
 
 The model has one epoch: it scores as slowly as any other. Histories are those of the users. The server is a process
 of `conv4rec serve`, the clients live in another one, and the Python API is asked in this one. One request at a time and
@@ -13,7 +13,6 @@ import asyncio
 import gc
 import json
 import os
-import platform
 import socket
 import statistics
 import subprocess
@@ -21,11 +20,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from benchmarks.machine import machine
 
 K, CLIENTS, ROUNDS, PER_ROUND = 20, 16, 5, 100
 RESULT = Path(__file__).parent / "results" / "service.json"
@@ -55,7 +54,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         result = {"command": " ".join(sys.argv), **measure(Path(folder), arguments)}
-    result |= {"limits": LIMITS, "machine": machine()}
+    result |= {"limits": LIMITS, "machine": machine("fastapi", "uvicorn", "orjson")}
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
 
@@ -185,7 +184,9 @@ def rate_of_python(model: Any, histories: Histories) -> float:
 def call(port: int, requests: Path, clients: int, *, count: int = 0, seconds: float = 0.0) -> dict[str, Any]:
     """What the process of the clients measures."""
     words = ["--ask", str(port), str(clients), str(requests), "--count", str(count), "--seconds", str(seconds)]
-    done = subprocess.run([sys.executable, __file__, *words], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.service", *words], check=True, capture_output=True, text=True
+    )
     told: dict[str, Any] = json.loads(done.stdout)
     assert not told["failed"], told
     return told
@@ -251,16 +252,6 @@ def resident_mb(process: int) -> float:
     """Resident memory of a process, MiB."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1]) / 1024
-
-
-def machine() -> dict[str, Any]:
-    """Where this ran."""
-    packages = ("torch", "numpy", "polars", "fastapi", "uvicorn", "orjson")
-    return {
-        "platform": platform.platform(),
-        "cores": os.cpu_count(),
-        **{name: version(name) for name in packages},
-    }
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Whether the verbs say something that is so, on MovieLens 100K, and what they cost, on MovieLens 1M.
 
-    python benchmarks/verbs.py            # writes benchmarks/results/verbs.json
+    python -m benchmarks.verbs            # writes benchmarks/results/verbs.json
 
 discover: of held-out ratings whose item is past the 100th place of what the user would take, those of items among the
 user's 50 best by each order, against other held-out ratings of about the same p_consume. explain: how far the claim for
@@ -10,8 +10,6 @@ tags that an item has in common with its ten nearest.
 """
 
 import json
-import os
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +20,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from benchmarks.machine import machine
 
 from conv4rec import Conv4Rec, load_parts, load_ratings
 from conv4rec.config import Config, override
@@ -44,13 +43,13 @@ def main() -> None:
     ratings = load_ratings("ml-100k")
     model = Conv4Rec().fit(ratings)
     result = {
-        "command": " ".join(["python", *sys.argv]),
+        "command": " ".join(sys.argv),
         "discover": discover(),
         "explain": fidelity(model),
         "familiarity": familiarity(ratings),
         "similar": similar(model),
         "cost": cost(),
-        "machine": {"cpu": platform.processor(), "cores": os.cpu_count(), "threads": torch.get_num_threads()},
+        "machine": machine(),
     }
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
