@@ -23,6 +23,7 @@ from conv4rec.model.factors import Factors, Posterior
 from conv4rec.model.neighbours import Neighbours
 from conv4rec.model.products import log2_
 from conv4rec.model.softmax import Pairs, add_once
+from conv4rec.model.taken import suits, taken_bytes, weighted_sums
 
 N_MEANS = 4
 """Guesses of the rating: factors, biases alone, biases and neighbours, network."""
@@ -51,6 +52,10 @@ class Explained(nn.Module):
         """Raise ValueError for neighbours that are not among the items."""
         if self.items.numel() and not 0 <= int(self.items.min()) <= int(self.items.max()) < len(self.items):
             raise ValueError(f"a neighbour is not one of {len(self.items)} items")
+
+    def of_view(self, v: int) -> tuple[Tensor, Tensor]:
+        """(I, M) neighbours, and (I, M) what each says in a view."""
+        return self.items, self.weights[:, :, v].contiguous()
 
     def grid(self, views: list[Tensor], start: int = 0, stop: int | None = None) -> Tensor:
         """V views of the users' histories, (B, I) each, to the sums for the items from `start` to `stop`, (B, b).
@@ -111,22 +116,24 @@ class ConsumptionExperts(nn.Module):
         return self.explained.grid([taken.T]), taken.T
 
     def begin(self, batch: Batch) -> Callable[[int, int], Tensor]:
-        """What gives g log2(floor + max(0, x W)), (b, B) for the items from `start` to `stop`."""
-        taken, scalars = self._taken(batch), ConsumptionScalars(*self.scalars)
-        floor, weight = float(scalars.log_floor.exp()), float(scalars.log_neighbours.exp())
-
-        def known(start: int, stop: int) -> Tensor:
-            explained = self.explained.grid([taken.T], start, stop).T  # (b, B)
-            return log2_(explained.clamp_(min=0.0).add_(floor)).mul_(weight)
-
-        return known
+        """What gives log2(floor + max(0, x W)), (b, B) for the items from `start` to `stop`."""
+        sums, floor = self._sums(batch), float(ConsumptionScalars(*self.scalars).log_floor.exp())
+        return lambda start, stop: log2_(sums(start, stop).clamp_(min=0.0).add_(floor))
 
     def forward(self, log_p_network: Tensor, batch: Batch) -> Tensor:
         """Logits of consumption, (B, I): `ConsumptionScalars.logits`, with less memory."""
         scalars, known = ConsumptionScalars(*self.scalars), self.begin(batch)(0, log_p_network.shape[1])
         logits = log_p_network * scalars.log_network.exp()
-        logits.add_(known.T, alpha=log(2.0))
+        logits.add_(known.T, alpha=log(2.0) * float(scalars.log_neighbours.exp()))
         return add_once(logits, Pairs(batch.rows, batch.items), 0, scalars.repeat)
+
+    def _sums(self, batch: Batch) -> Callable[[int, int], Tensor]:
+        """What gives x W, (b, B) for the items from `start` to `stop`."""
+        if not suits(batch):
+            taken = self._taken(batch)
+            return lambda start, stop: self.explained.grid([taken.T], start, stop).T
+        (items, weights), table = self.explained.of_view(0), taken_bytes(batch, len(self.explained.items))
+        return lambda start, stop: weighted_sums(table, items[start:stop], weights[start:stop])
 
     def _taken(self, batch: Batch) -> Tensor:
         """(I, B) 1 at the history."""

@@ -20,17 +20,17 @@ from torch import Tensor
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import TrainingError
 from conv4rec.model.batch import Batch
-from conv4rec.model.logits import LOG_2, Logits, cells
+from conv4rec.model.logits import LOG_2, Logits, cells, encode
 from conv4rec.model.network import Network
 from conv4rec.predictions import Best
 
 Keys = NDArray[np.uint64]
 Scores = NDArray[np.float32]
 
-USERS = 128
+USERS = 256
 """Users of a batch."""
-CACHED = 1 << 19
-"""Logits of a block: 2 MiB."""
+CACHED = 1 << 20
+"""Logits of a block: 4 MiB."""
 EVERY = 8
 """Of so many items one is in the sample."""
 LOWEST = np.finfo(np.float32).min
@@ -46,10 +46,10 @@ class Size(NamedTuple):
     def within(cls, memory_mb: int, network: Network) -> "Size":
         """The size that fits the memory, in every thread.
 
-        A user takes 16 bytes for every item of the block and, where there are neighbours, 4 for every item at all.
+        A user takes 16 bytes for every item of the block and, where there are neighbours, a byte for every item at all.
         """
         memory, n_items = memory_mb * 2**20 // 2 // torch.get_num_threads(), len(network.consumption.bias)
-        users = USERS if network.consumption_experts is None else min(USERS, max(1, memory // (4 * n_items)))
+        users = USERS if network.consumption_experts is None else min(USERS, max(1, memory // n_items))
         return cls(users, max(1, min(n_items, CACHED // users, memory // (16 * users))))
 
 
@@ -77,7 +77,7 @@ def best_items(
     network.eval()
     device = network.consumption.decoder.device
     with torch.inference_mode():
-        z = network.consumption.encode_many(Batch.of(histories, device))  # (B, D)
+        z = encode(network.consumption, histories)  # (B, D)
     users = min(size.users, 1 << (32 - _bits(histories.n_items)))
     search = _Search(network, min(k, histories.n_items), size.items, allowed)
 
@@ -108,12 +108,13 @@ class _Search:
         running, totals = _Running.empty(len(z), self.k, n_items), []
         for start in range(0, n_items, self.block):
             block = logits.block(start, min(start + self.block, n_items))
-            totals.append(_log2_sum(block))
+            totals.append(_log_sum(block, logits.unit))
             running = running.joined(self._listable(block, start, without), start)
-        total = torch.logsumexp(torch.stack(totals) * LOG_2, dim=0).cpu().numpy()  # (B,)
+        total = torch.logsumexp(torch.stack(totals), dim=0).cpu().numpy()  # (B,)
         if np.isnan(total).any():
             raise TrainingError(f"row {int(np.isnan(total).argmax())}: a score is NaN, expected numbers to rank")
-        return Best(running.items, running.scores * np.float32(LOG_2) - total[:, None])
+        items, scores = running.best()
+        return Best(items, scores * np.float32(logits.unit) - total[:, None])
 
     def _listable(self, block: Tensor, start: int, without: Batch | None) -> Scores:
         """The (b, B) block with -inf where an item must not be listed."""
@@ -134,41 +135,48 @@ class _Running:
 
     @classmethod
     def empty(cls, n_rows: int, k: int, n_items: int) -> "_Running":
-        bits, rows = _bits(n_items), np.arange(n_rows).repeat(k)
-        nothing = _keys(rows, np.full(len(rows), -np.inf, np.float32), np.zeros_like(rows), bits)
-        return cls(nothing.reshape(n_rows, k), bits)
+        bits, rows = _bits(n_items), np.arange(n_rows)
+        nothing = _keys(rows, np.full(n_rows, -np.inf, np.float32), np.zeros_like(rows), bits)
+        return cls(nothing[:, None].repeat(k, axis=1), bits)
 
-    @property
-    def scores(self) -> Scores:
-        """(B, K), descending; -inf where a list runs out."""
-        falling = (self.keys >> np.uint64(self.bits)).astype(np.uint32)
-        return _turned(falling).view(np.float32)
-
-    @property
-    def items(self) -> NDArray[np.int32]:
-        """(B, K), -1 where a list runs out."""
-        items = (self.keys & np.uint64((1 << self.bits) - 1)).astype(np.int32)
-        return np.where(self.scores == -np.inf, np.int32(-1), items)
+    def best(self) -> tuple[NDArray[np.int32], Scores]:
+        """(B, K) items and scores, descending; -1 and -inf where a list runs out."""
+        items, scores = (self.keys & np.uint64((1 << self.bits) - 1)).astype(np.int32), self._scores(self.keys)
+        items[scores == -np.inf] = -1
+        return items, scores
 
     def joined(self, scores: Scores, start: int) -> "_Running":
         """With the (b, B) scores of the items from `start` on."""
         n_rows, k = self.keys.shape
-        worst = np.maximum(self.scores[:, -1], LOWEST)  # (B,)
-        least = _guess(scores, k) if (worst == LOWEST).all() else worst
-        at = np.flatnonzero(scores >= least)
-        items = at // n_rows
-        rows = at - items * n_rows
-        counts = np.bincount(rows, minlength=n_rows)
-        if (few := (counts < k) & (least > worst)).any():
-            at = np.flatnonzero(scores >= np.where(few, worst, least))
-            items, rows = np.divmod(at, n_rows)
-            counts = np.bincount(rows, minlength=n_rows)
-        keys = _keys(rows, scores.reshape(-1)[at], items + start, self.bits)
-        if (counts < k).any() or (least == worst).any():
+        worst = np.maximum(self._scores(self.keys[:, -1]), LOWEST)  # (B,)
+        least = _guess(scores, k) if start == 0 else worst
+        at, rows, counts = _reaching(scores, least)
+        few = (counts < k) & (least > worst)
+        if few.any():
+            at, rows, counts = _reaching(scores, np.where(few, worst, least))
+        keys = _keys(rows, scores.reshape(-1)[at], at // n_rows + start, self.bits)
+        if start > 0 or (counts < k).any():
             keys, counts = np.concatenate([keys, self.keys.reshape(-1)]), counts + k
         keys.sort()
         first = np.cumsum(counts) - counts
         return _Running(keys[first[:, None] + np.arange(k)], self.bits)
+
+    def _scores(self, keys: Keys) -> Scores:
+        return _turned((keys >> np.uint64(self.bits)).astype(np.uint32)).view(np.float32)
+
+
+def _reaching(scores: Scores, least: Scores) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Where in (b, B) scores, flattened, those of a user reach (B,) theirs; the users; and (B,) how often."""
+    n_rows, reached = scores.shape[1], scores >= least
+    if reached.size % 8:
+        at = np.flatnonzero(reached)
+    else:  # most are not, and are passed by eight at a time
+        words = reached.reshape(-1).view(np.uint64)
+        some = np.flatnonzero(words)
+        found = np.flatnonzero(words[some].view(np.bool_))
+        at = some[found >> 3] * 8 + (found & 7)
+    rows = at - at // n_rows * n_rows
+    return at, rows, np.bincount(rows, minlength=n_rows)
 
 
 def _guess(scores: Scores, k: int) -> Scores:
@@ -197,10 +205,11 @@ def _bits(n_items: int) -> int:
     return max(1, (n_items - 1).bit_length())
 
 
-def _log2_sum(block: Tensor) -> Tensor:
-    """(B,) of a (b, B) block: the logarithm, base 2, of the sum of the powers of 2."""
-    highest = block.amax(0)
-    return torch.exp2(block - highest).sum(0).log2_().add_(highest)
+def _log_sum(block: Tensor, unit: float) -> Tensor:
+    """(B,) log-sum-exp of a (b, B) block of logits in a unit; exp2 is several times as fast as exp."""
+    highest, bits = block.amax(0), unit / LOG_2
+    powers = torch.add(highest * -bits, block, alpha=bits).exp2_()
+    return powers.sum(0).log_().add_(highest, alpha=unit)
 
 
 def _none(k: int) -> Best:

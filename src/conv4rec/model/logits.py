@@ -4,11 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import log
 
+import numpy as np
+import torch
 from torch import Tensor
+from torch.nn import functional
 
+from conv4rec.data.interactions import Interactions
 from conv4rec.model.batch import Batch
 from conv4rec.model.experts import ConsumptionScalars
-from conv4rec.model.network import Network
+from conv4rec.model.network import ConsumptionPath, Network
 from conv4rec.model.products import product
 
 LOG_2 = log(2.0)
@@ -16,7 +20,7 @@ LOG_2 = log(2.0)
 
 @dataclass(frozen=True)
 class Logits:
-    """Logits of B users, up to a constant a user, in units of log 2: a base for which both directions are fast.
+    """Logits of B users, up to a constant a user, in units in which little is left to multiply.
 
     Attributes:
         z: (B, D) of the users, in these units.
@@ -24,7 +28,8 @@ class Logits:
         bias: (I, 1), in these units.
         repeat: what an item has more for being in the history, in these units.
         history: the interactions.
-        known: g log2(floor + max(0, x W)), (b, B) for the items of a block; None without experts.
+        known: log2(floor + max(0, x W)), (b, B) for the items of a block; None without experts.
+        unit: log 2 times the exponent of that, g: what a logit of one is worth, nats.
     """
 
     z: Tensor
@@ -33,18 +38,19 @@ class Logits:
     repeat: Tensor
     history: Batch
     known: Callable[[int, int], Tensor] | None
+    unit: float
 
     @classmethod
     def of(cls, network: Network, history: Batch, z: Tensor) -> "Logits":
         """Of users with these histories, whom the path of consumption encodes to (B, D)."""
         path, experts = network.consumption, network.consumption_experts
         if experts is None:
-            bias, repeat = path.bias[:, None] / LOG_2, path.repeat / LOG_2
-            return cls(z / LOG_2, path.decoder, bias, repeat, history, None)
+            return cls(z, path.decoder, path.bias[:, None], path.repeat, history, None, 1.0)
         scalars = ConsumptionScalars(*experts.scalars)
-        weight = scalars.log_network.exp() / LOG_2
-        repeat = path.repeat * weight + scalars.repeat / LOG_2
-        return cls(z * weight, path.decoder, path.bias[:, None] * weight, repeat, history, experts.begin(history))
+        unit = LOG_2 * float(scalars.log_neighbours.exp())
+        weight = float(scalars.log_network.exp()) / unit
+        repeat, known = path.repeat * weight + scalars.repeat / unit, experts.begin(history)
+        return cls(z * weight, path.decoder, path.bias[:, None] * weight, repeat, history, known, unit)
 
     def block(self, start: int, stop: int) -> Tensor:
         """(b, B) of the items from `start` to `stop`."""
@@ -56,6 +62,24 @@ class Logits:
         flat = logits.view(-1)
         flat.put_(at, flat.index_select(0, at) + self.repeat)  # a pair that is there twice is written twice, the same
         return logits
+
+
+def encode(path: ConsumptionPath, histories: Interactions) -> Tensor:
+    """(B, D) as the path encodes them, without gradient.
+
+    With more interactions than pairs of a type and an item, the table of each type is mixed first: one row gathered an
+    interaction in place of C.
+    """
+    K, (n_items, _, _), device = len(path.convolution), path.encoder.table.shape, path.decoder.device
+    if len(histories) < K * n_items:
+        return path.encode(Batch.of(histories, device))
+    mixed = torch.einsum("kc,icd->kid", path.convolution, path.encoder.table).flatten(0, 1)  # (K I, D)
+    rows = histories.channels.astype(np.int32) * n_items + histories.items
+    where, starts, counts = (
+        torch.from_numpy(each).to(device) for each in (rows, histories.indptr[:-1].astype(np.int32), histories.counts)
+    )
+    total = functional.embedding_bag(where, mixed, starts, mode="sum")  # (B, D)
+    return path.activation(total / counts.clamp(min=1).sqrt()[:, None] + path.encoder.bias)
 
 
 def cells(pairs: Batch, start: int, block: Tensor) -> Tensor:

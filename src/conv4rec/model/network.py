@@ -87,15 +87,6 @@ class ConsumptionPath(nn.Module):
         z = self.activation(self.encoder(batch, total))  # (B, D)
         return z if kept is None else z * kept
 
-    def encode_many(self, batch: Batch) -> Tensor:
-        """As `encode`, without gradient; sooner where there are more interactions than pairs of an item and a type."""
-        K, (n_items, _, width) = len(self.convolution), self.encoder.table.shape
-        if self.held is not ALL or len(batch.items) < K * n_items:
-            return self.encode(batch)
-        mixed = torch.einsum("kc,icd->ikd", self.convolution, self.encoder.table).reshape(-1, width)  # (I K, D)
-        total = bag(mixed, batch.items * K + batch.channels, batch.rows, batch.n_rows)  # (B, D)
-        return self.activation(self.encoder(batch, total))
-
     def loss(self, history: Batch, targets: Batch, drawn: Drawn | None = None, kept: Tensor | None = None) -> Tensor:
         """Sum over the targets of -log p_consume, given the histories; estimated from the items drawn, if there are."""
         output = Output(self.encode(history, kept), self.decoder, self.bias, self.repeat)
