@@ -150,7 +150,9 @@ def test_a_flipped_bit(saved: Path) -> None:
 
 def test_a_newer_file(saved: Path) -> None:
     rewrite(saved, header={"schema_version": 99})
-    refused(saved, "schema version 99, this conv4rec reads versions 2 and 3; install a newer conv4rec or train again")
+    refused(
+        saved, "schema version 99, this conv4rec reads versions 2, 3 and 4; install a newer conv4rec or train again"
+    )
 
 
 def test_a_file_of_version_2_is_read_and_its_tables_shaped(tmp_path: Path) -> None:
@@ -166,9 +168,18 @@ def test_a_file_of_version_2_is_read_and_its_tables_shaped(tmp_path: Path) -> No
     assert loaded.origin.initial_sha256 is None
 
 
+def test_a_file_of_version_3_has_floors_that_do_not_grow(tmp_path: Path) -> None:
+    scalars = np.arange(4, dtype=np.float32)
+    save_model(tmp_path / "m", replace(make([1, 2], [1, 2]), weights={"consumption_experts.scalars": scalars}))
+    rewrite(tmp_path / "m", header={"schema_version": 3})
+    found = load_model(tmp_path / "m").weights["consumption_experts.scalars"]
+    assert found.tolist() == [0.0, 1.0, 2.0, 3.0, 0.0]
+    assert found.dtype == np.float32
+
+
 def test_an_older_file(saved: Path) -> None:
     rewrite(saved, header={"schema_version": 1})
-    refused(saved, "schema version 1, this conv4rec reads versions 2 and 3; train again")
+    refused(saved, "schema version 1, this conv4rec reads versions 2, 3 and 4; train again")
 
 
 @pytest.mark.parametrize(

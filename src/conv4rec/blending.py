@@ -38,7 +38,7 @@ TOLERANCE = 1e-7
 """Share of the loss that an iteration must gain: less is rounding, and costs twice the time."""
 TRIED_ON = 2000
 """Users on whom numbers of factors are compared."""
-CONSUMPTION_START = (-0.2, -4.5, -0.5, 0.0)
+CONSUMPTION_START = (-0.2, -4.5, -0.5, 0.0, 0.0)
 """About what it is on every data set measured."""
 STRENGTH, OUTCOME_STRENGTH = 3.0, 30.0
 """Prior precisions of the scalars about where they start, and of the constants of the outcomes about 0."""

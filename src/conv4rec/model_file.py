@@ -23,9 +23,12 @@ from conv4rec.ids import Ids
 from conv4rec.tensor_file import Tensors, all_tensors, hashes_of, opened, read_manifest, verify, write_tensors
 from conv4rec.vocabulary import InteractionType, InteractionTypes, Vocabulary
 
-SCHEMA_VERSION = 3
-READABLE = (2, 3)
-"""Version 2 holds no digest of the initial weights, and the tables of the encoders in another order."""
+SCHEMA_VERSION = 4
+READABLE = (2, 3, 4)
+"""Version 2 holds no digest of the initial weights, and the tables of the encoders in another order; up to version 3
+floors of the item-item path do not grow with the history.
+"""
+FLOORS = "consumption_experts.scalars"
 HEADER = "conv4rec_manifest"
 WHAT = "a conv4rec model"
 TAG_SEPARATOR = "\x1f"
@@ -168,6 +171,8 @@ def _unpack(manifest: _Manifest, tensors: Tensors) -> SavedModel:
     weights, compressed = _below(tensors, "weights/"), _below(tensors, "compressed/")
     if manifest.schema_version == 2:
         weights |= _shaped(weights, manifest.config)
+    if manifest.schema_version < 4 and FLOORS in weights:
+        weights[FLOORS] = np.append(weights[FLOORS], np.float32(0.0))
     histories = _unpack_histories(tensors, vocabulary)
     side = _unpack_side_table(tensors)
     return SavedModel(manifest.config, vocabulary, weights, histories, side, manifest.origin, compressed)

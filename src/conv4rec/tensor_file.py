@@ -62,7 +62,7 @@ def read_manifest(path: Path, text: str, kind: type[Manifest], reads: tuple[int,
         raise ModelFileError(f"{path}: the manifest is damaged: expected a schema_version") from None
     if version not in reads:
         newer = "" if isinstance(version, int) and version < max(reads) else "install a newer conv4rec or "
-        versions = f"version{'s' * (len(reads) > 1)} {' and '.join(map(str, reads))}"
+        versions = f"version{'s' * (len(reads) > 1)} {' and '.join(', '.join(map(str, reads)).rsplit(', ', 1))}"
         raise ModelFileError(
             f"{path}: written with schema version {version}, this conv4rec reads {versions}; {newer}{again}"
         )

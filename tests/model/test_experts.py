@@ -29,7 +29,7 @@ def some_explained(views: int, *, seed: int = 0) -> Explained:
 def make_blended(types: InteractionTypes) -> Network:
     network = make_network(types)
     network.consumption_experts = ConsumptionExperts(some_explained(1))
-    network.consumption_experts.scalars = torch.tensor([-0.2, -2.0, -0.5, -3.0])
+    network.consumption_experts.scalars = torch.tensor([-0.2, -2.0, -0.5, -3.0, 0.5])
     path = network.rating
     assert path is not None
     experts = RatingExperts(some_factors(I, 3), some_explained(2), path.value, path.rated, types.n_types)
@@ -48,7 +48,8 @@ def test_the_law_of_consumption_is_its_equation() -> None:
     W = np.zeros((I, I))
     for j in range(I):
         W[experts.explained.items[j].numpy(), j] = experts.explained.weights[j, :, 0].numpy()
-    logits = np.exp(-0.2) * np.log(np.exp(-2.0) + np.maximum(seen @ W, 0)) + np.exp(-0.5) * alone - 3.0 * seen
+    floor = np.exp(-2.0) * np.sqrt(np.maximum(histories.counts, 1) / 40)[:, None]
+    logits = np.exp(-0.2) * np.log(floor + np.maximum(seen @ W, 0)) + np.exp(-0.5) * alone - 3.0 * seen
     expected = logits - np.log(np.exp(logits).sum(1, keepdims=True))
     assert NetworkPredictor(network, TYPES).predict(histories).log_p_consume == pytest.approx(expected, abs=1e-4)
 

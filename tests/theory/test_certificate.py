@@ -85,7 +85,7 @@ def test_the_losses_are_those_of_the_network_alone(found: Certificate, model: Co
     assert by_interaction["rating"].gap.unseen == pytest.approx(report.metrics["nll_rating"], rel=1e-5)
     whole = next(each for each in found.held_out if each.unit == "interactions")
     assert whole.gap.unseen == pytest.approx(model.evaluate(parts.split.test).metrics["nll"], rel=1e-5)
-    assert whole.n_scalars == 4 + 2 + 4 + 5
+    assert whole.n_scalars == 5 + 2 + 4 + 5
     assert len(test.targets) == len(parts.split.test.targets)
 
 

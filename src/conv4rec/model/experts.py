@@ -1,12 +1,12 @@
 """Products of experts: what closed forms know of a user joins what the network says, in one law for each of the two.
 
-    log p_consume(i) = g log(floor + max(0, (x W)_i)) + b log p_network(i) + s [i in history]                  + const
+    log p_consume(i) = g log(floor_n + max(0, (x W)_i)) + b log p_network(i) + s [i in history]                + const
     log p_type(r | i) = a log p_network(r | i) - c (v_r - f)^2 / (2 var f) + v_r (d . means) + e_r             + const
 
-x W is the item-item path (`neighbours`), f and its variance come from the factors (`factors`), v_r is the standardised
-rating of an outcome, and the means are four guesses of it. The scalars are fitted on validation likelihood
-(`blending`), are part of the saved model, and make the law calibrated. Source: METHOD.md section 3; the terms beyond
-it, ours.
+x W is the item-item path (`neighbours`), whose floor grows with the length n of the history, f and its variance come
+from the factors (`factors`), v_r is the standardised rating of an outcome, and the means are four guesses of it. The
+scalars are fitted on validation likelihood (`blending`), are part of the saved model, and make the law calibrated.
+Source: METHOD.md section 3; the terms beyond it, ours.
 """
 
 from collections.abc import Callable
@@ -27,6 +27,8 @@ from conv4rec.model.taken import suits, taken_bytes, weighted_sums
 
 N_MEANS = 4
 """Guesses of the rating: factors, biases alone, biases and neighbours, network."""
+USUAL = 40
+"""Length of a history whose floor is the first scalar of it."""
 
 
 class Explained(nn.Module):
@@ -90,13 +92,18 @@ class ConsumptionScalars(NamedTuple):
     """The product of `consumption_logits`."""
 
     log_neighbours: Tensor  # () log g
-    log_floor: Tensor  # ()
+    log_floor: Tensor  # () of a history of usual length
     log_network: Tensor  # () log b
     repeat: Tensor  # () s
+    growth: Tensor  # () exponent of the length in the floor: long histories add up more that says little
 
-    def logits(self, log_p_network: Tensor, explained: Tensor, seen: Tensor) -> Tensor:
-        """(B, I) log-law of the network, sums over neighbours, and 1 at the history, to logits of the law."""
-        known = torch.log(self.log_floor.exp() + torch.relu(explained))  # (B, I)
+    def floor(self, counts: Tensor) -> Tensor:
+        """(B,) lengths of histories to floors."""
+        return (self.log_floor + self.growth * torch.log(counts.clamp(min=1) / USUAL)).exp()
+
+    def logits(self, log_p_network: Tensor, explained: Tensor, seen: Tensor, counts: Tensor) -> Tensor:
+        """(B, I) log-law of the network, sums over neighbours, 1 at the history, and its length, to logits."""
+        known = torch.log(self.floor(counts)[:, None] + torch.relu(explained))  # (B, I)
         return self.log_neighbours.exp() * known + self.log_network.exp() * log_p_network + self.repeat * seen
 
 
@@ -110,14 +117,14 @@ class ConsumptionExperts(nn.Module):
         self.explained = explained
         self.register_buffer("scalars", torch.zeros(len(ConsumptionScalars._fields)))
 
-    def views(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """(B, I) sums over neighbours, and 1 at the history."""
+    def views(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, I) sums over neighbours, (B, I) 1 at the history, and (B,) its length."""
         taken = self._taken(batch)
-        return self.explained.grid([taken.T]), taken.T
+        return self.explained.grid([taken.T]), taken.T, batch.counts()
 
     def begin(self, batch: Batch) -> Callable[[int, int], Tensor]:
         """What gives log2(floor + max(0, x W)), (b, B) for the items from `start` to `stop`."""
-        sums, floor = self._sums(batch), float(ConsumptionScalars(*self.scalars).log_floor.exp())
+        sums, floor = self._sums(batch), ConsumptionScalars(*self.scalars).floor(batch.counts())
         return lambda start, stop: log2_(sums(start, stop).clamp_(min=0.0).add_(floor))
 
     def forward(self, log_p_network: Tensor, batch: Batch) -> Tensor:
