@@ -197,11 +197,11 @@ class CompressConfig(Section):
     """Weight of the loss of codes with four times as many entries."""
     epochs: Positive | None = None
     """Passes over the vectors. More of them bring decoded vectors nearer, and the codes of neighbours further apart.
-    None: 15, but about 400 batches where there are many vectors, and one pass at least."""
+    None: 8, but about 300 batches where there are many vectors, and one pass at least."""
     batch_size: Positive | None = None
     """Vectors in a batch. None: a twelfth of them, but 64 to 512, so that a pass over few has its steps."""
     learning_rate: Annotated[float, Field(gt=0.0)] | None = None
-    """Step size of Adam in the first pass; it falls linearly to zero. None: 4e-4 for two vectors an atom, and more with
+    """Step size of Adam. None: 4e-4 for two vectors an atom, and more with
     the root of their number, up to 1e-3."""
     candidates: Positive = 100
     """Items that the index finds for each user, or item, to be ranked by the exact law."""

@@ -141,11 +141,11 @@ def test_it_comes_back_from_its_file(compressor: Compressor, vectors: Vectors, t
 @pytest.mark.parametrize(
     ("n_vectors", "settings", "expected"),
     [
-        (600, {}, (15, 64, 4e-4)),
-        (3706, {}, (15, 308, 4e-4)),
-        (50_000, {}, (4, 512, 9.88e-4)),
+        (600, {}, (8, 64, 4e-4)),
+        (3706, {}, (8, 308, 4e-4)),
+        (50_000, {}, (3, 512, 9.88e-4)),
         (1_000_000, {}, (1, 512, 1e-3)),
-        (600, {"width": 4096}, (15, 64, 4e-4)),
+        (600, {"width": 4096}, (8, 64, 4e-4)),
         (50_000, {"epochs": 9, "batch_size": 100, "learning_rate": 0.1}, (9, 100, 0.1)),
     ],
 )

@@ -88,7 +88,7 @@ class Pass:
 
 
 class Schedule(NamedTuple):
-    """How long training lasts, in what batches, and how long its first steps are."""
+    """How long training lasts, in what batches, and how long its steps are."""
 
     epochs: int
     batch_size: int
@@ -109,8 +109,7 @@ class Trainer:
         order = torch.randperm(len(x), generator=self.order).to(x.device)
         batches = torch.split(order, self.schedule.batch_size)
         total = x.new_zeros(())
-        for place, batch in enumerate(batches):
-            self._slow_down((number - 1 + place / len(batches)) / self.schedule.epochs)
+        for batch in batches:
             loss, atoms = self._step(x[batch])
             used[atoms] = True
             total += loss
@@ -123,7 +122,3 @@ class Trainer:
         self.optimizer.step()
         self.network.normalise()
         return loss.detach(), atoms
-
-    def _slow_down(self, share: float) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.schedule.learning_rate * (1 - share)

@@ -28,10 +28,10 @@ PER_ATOM = 2
 """Vectors there are for every atom, at least, where the width is not given: atoms take memory too."""
 MOST_ATOMS = 4096
 """Atoms, where the width is not given."""
-PASSES, BATCHES = 15, 400
+PASSES, BATCHES = 8, 300
 """Passes over few vectors, and batches over many, where the number of passes is not given."""
 SHORTEST, LONGEST = 4e-4, 1e-3
-"""First steps where they are not given: for PER_ATOM vectors an atom, and for many."""
+"""Step sizes where they are not given: for PER_ATOM vectors an atom, and for many."""
 
 
 class PassListener(Protocol):
