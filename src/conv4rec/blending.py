@@ -190,7 +190,8 @@ def _likeliest(loss: Callable[[Tensor], Tensor], start: Tensor, strength: Tensor
         (slope,) = torch.autograd.grad(total, scalars)
         return float(total.detach()), slope.cpu().numpy().astype(np.float64)
 
-    limits = {"maxiter": STEPS, "ftol": TOLERANCE}
-    found = minimize(cost, start.cpu().numpy(), jac=True, method="L-BFGS-B", options=limits).x
-    scalars = torch.tensor(found, dtype=start.dtype, device=start.device)
+    found = minimize(
+        cost, start.cpu().numpy(), jac=True, method="L-BFGS-B", options={"maxiter": STEPS, "ftol": TOLERANCE}
+    )
+    scalars = torch.tensor(found.x, dtype=start.dtype, device=start.device)
     return scalars, float(loss(scalars))
