@@ -23,7 +23,7 @@ from benchmarks.compression_methods import LINKS, Made, axes_of, graph, product_
 from benchmarks.machine import machine
 from numpy.typing import NDArray
 
-from conv4rec.compression.compressor import entries_for
+from conv4rec.compression.compressor import BYTES_A_CODE, BYTES_AN_ENTRY, entries_for
 from conv4rec.embeddings import Embeddings, unit
 from conv4rec.recommender import Conv4Rec
 
@@ -72,7 +72,7 @@ def compare(vectors: NDArray[np.float32], ratios: Sequence[float]) -> dict[str, 
     exact = nearest(vectors, asked)
     axes, rows = axes_of(vectors), []
     for ratio in sorted(ratios):
-        budget = int(4 * entries_for(ratio, vectors.shape[1]) + 8)
+        budget = BYTES_AN_ENTRY * entries_for(ratio, vectors.shape[1]) + BYTES_A_CODE
         for made in at_bytes(vectors, axes, ratio, budget):
             rows.append({"ratio": ratio} | measure(made, vectors, asked, exact))
             print(rows[-1], file=sys.stderr, flush=True)
