@@ -13,7 +13,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,7 +163,7 @@ def memory() -> dict[str, Any]:
     return found
 
 
-def _slope(of_items: dict[int, float]) -> int:
+def _slope(of_items: Mapping[int, float]) -> int:
     (few, low), (many, high) = of_items.items()
     return round((high - low) * 2**20 / (many - few))
 
