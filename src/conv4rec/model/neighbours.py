@@ -98,7 +98,8 @@ class _Products:
             for other in range(one, V):
                 among = torch.from_numpy(self._among(one, other, items))  # (b, M, M)
                 gram[:, one, :, other] = among
-                gram[:, other, :, one] = among.transpose(1, 2)
+                if one != other:
+                    gram[:, other, :, one] = among.transpose(1, 2)
             columns = self._of_block(one, 0, block)  # (I, b)
             target[:, one] = torch.from_numpy(np.take_along_axis(columns.T, items, axis=1))
         return gram.reshape(b, V * M, V * M), target.reshape(b, V * M)
@@ -106,7 +107,9 @@ class _Products:
     def _among(self, one: int, other: int, items: NDArray[np.int32]) -> NDArray[np.float32]:
         """(b, M, M) products within every row of `items`, (b, M)."""
         if (one, other) in self.held:
-            return self.held[one, other][items[:, :, None], items[:, None, :]]
+            held = self.held[one, other]
+            cells = items[:, :, None].astype(np.intp) * held.shape[1] + items[:, None, :]
+            return np.take(held.ravel(), cells)  # half the time of two indices
         union, place = np.unique(items, return_inverse=True)
         place = place.reshape(items.shape)
         return self._product(one, other, union, union)[place[:, :, None], place[:, None, :]]
