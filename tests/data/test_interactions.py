@@ -44,6 +44,14 @@ def test_batches_are_all_users_once(triples: Triples, size: int) -> None:
     assert together == back(x)
 
 
+@given(TRIPLES, st.data())
+def test_rows_are_users_side_by_side(triples: Triples, data: st.DataObject) -> None:
+    x = make(triples)
+    start, stop = sorted(data.draw(st.tuples(st.integers(0, x.n_users), st.integers(0, x.n_users))))
+    part, same = x.rows(start, stop), x.select(np.arange(start, stop))
+    assert part.fingerprint() == same.fingerprint()
+
+
 def test_from_ratings_crosses_the_id_border() -> None:
     frame = pl.DataFrame({"user_id": ["b", "a", "b"], "item_id": [30, 10, 10], "rating": [2.0, None, 1.0]})
     ratings = Ratings(frame, InteractionTypes.of([1, 2]))

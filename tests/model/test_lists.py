@@ -1,14 +1,22 @@
 """Lists from blocks of items are those of the whole catalogue, whatever the block and the batch."""
 
+import threading
+
 import numpy as np
 import polars as pl
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from conv4rec.errors import TrainingError
 from conv4rec.metrics.ranking import top_k
-from conv4rec.model.lists import Size, best_items
+from conv4rec.model.lists import Size, _reaching, _Running, best_items
+from conv4rec.predictions import Lister
 from conv4rec.queries import Query, QueryEngine
 from conv4rec.recommender import Conv4Rec
+from tests.model.test_network import TYPES, make_histories, make_network
 
 
 @pytest.mark.parametrize(("users", "block"), [(60, 50), (7, 333), (128, 10_000), (1, 1682)])
@@ -69,3 +77,81 @@ def test_lists_alone_have_no_law_beside_them(films: Conv4Rec) -> None:
     assert_frame_equal(alone, full.select(alone.columns))
     assert alone.columns[:4] == ["user_id", "item_id", "rank", "score"]
     assert isinstance(alone, pl.DataFrame)
+
+
+def test_the_running_best_are_the_best() -> None:
+    """Few values, so that many are equal; some left out; and 0.0 is -0.0."""
+    rng = np.random.default_rng(0)
+    values = np.array([-np.inf, -3e38, -1.5, -0.0, 0.0, 2.0, 7.0], dtype=np.float32)
+    for n_rows, n_items, k, block in ((3, 40, 5, 7), (8, 301, 20, 301), (1, 9, 9, 4), (5, 400, 3, 100), (2, 6, 1, 6)):
+        scores = rng.choice(values, size=(n_items, n_rows))
+        scores[:, 0] = -np.inf
+        scores[:2, 0] = 1.0
+        running = _Running.empty(n_rows, k, n_items)
+        for start in range(0, n_items, block):
+            running = running.joined(scores[start : start + block], start)
+        items, found = running.best()
+        expected = top_k(scores.T, k)
+        assert items.tolist() == expected.tolist()
+        ranked = np.where(expected < 0, -np.inf, np.take_along_axis(scores.T, expected, axis=1))
+        assert np.array_equal(found, ranked)
+
+
+@given(st.data())
+def test_what_reaches_a_score(data: st.DataObject) -> None:
+    n_items, n_rows = data.draw(st.integers(1, 20)), data.draw(st.integers(1, 9))
+    n = n_items * n_rows
+    drawn = data.draw(st.lists(st.sampled_from([0, 1, 2]), min_size=n, max_size=n))
+    scores = np.array(drawn, dtype=np.float32).reshape(n_items, n_rows)
+    least = np.array(data.draw(st.lists(st.sampled_from([1, 2, 3]), min_size=n_rows, max_size=n_rows)), np.float32)
+    at, rows, counts = _reaching(scores, least)
+    assert at.tolist() == np.flatnonzero(scores >= least).tolist()
+    assert rows.tolist() == (at % n_rows).tolist()
+    assert counts.tolist() == (scores >= least).sum(axis=0).tolist()
+
+
+def test_a_guess_that_keeps_too_few_is_taken_back() -> None:
+    """The sample is every eighth item: here those alone are good, so that it is far too demanding."""
+    scores = np.random.default_rng(0).normal(size=(1600, 4)).astype(np.float32)
+    scores[::8] += 100.0
+    found = _Running.empty(4, 190, 1600).joined(scores, 0).best()[0]
+    assert found.tolist() == top_k(scores.T, 190).tolist()
+    longer = _Running.empty(4, 300, 1600).joined(scores, 0).best()[0]
+    assert longer.tolist() == top_k(scores.T, 300).tolist()
+
+
+def test_threads_change_nothing_and_leave_torch_as_it_was(films: Conv4Rec) -> None:
+    histories, network, before = films._known_histories(), films.predictor.network, torch.get_num_threads()
+    found, size, later = [], Size(200, 2000), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(best_items(network, histories, 5, size))
+            thread = threading.Thread(target=lambda: later.append(torch.get_num_threads()))
+            thread.start()
+            thread.join()
+            assert torch.get_num_threads() == threads == later[-1]
+    finally:
+        torch.set_num_threads(before)
+    assert (found[0].items == found[1].items).all()
+    assert found[0].log_p_consume == pytest.approx(found[1].log_p_consume, abs=1e-5)
+
+
+def test_a_score_that_is_no_number() -> None:
+    network, histories = make_network(TYPES), make_histories(TYPES)
+    network.consumption.bias.data[2] = float("nan")
+    with pytest.raises(TrainingError, match="row 0: a score is NaN, expected numbers to rank"):
+        best_items(network, histories, 2, Size(5, 6))
+
+
+def test_nobody_has_no_lists(films: Conv4Rec) -> None:
+    nobody = films._known_histories().select(np.array([], dtype=np.int64))
+    assert best_items(films.predictor.network, nobody, 3, Size(5, 50)).items.shape == (0, 3)
+
+
+def test_a_network_is_a_lister(films: Conv4Rec) -> None:
+    predictor, histories = films.predictor, films._known_histories().select(np.arange(3))
+    assert isinstance(predictor, Lister)
+    rows, items = np.array([0, 2]), np.array([4, 5])
+    expected = predictor.predict(histories).type_law.pairs(rows, items)
+    assert predictor.type_law_of(histories).pairs(rows, items) == pytest.approx(expected)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from conv4rec.model.products import SMALL, product
+from conv4rec.model.products import SMALL, log2_, product
 
 LARGE = 256, 200, 300
 assert LARGE[0] * LARGE[1] * LARGE[2] > SMALL
@@ -38,3 +38,10 @@ def test_follows_the_precision_of_now() -> None:
     left, right = torch.randn(n, d), torch.randn(d, m)
     with torch.autocast("cpu", torch.bfloat16):
         assert product(left, right).dtype == torch.bfloat16
+
+
+def test_logarithms_to_the_base_2() -> None:
+    values = torch.tensor([[0.5, 1.0], [3.0, 1e-30]])
+    expected = torch.log2(values)
+    assert log2_(values) is values
+    torch.testing.assert_close(values, expected)
