@@ -58,9 +58,9 @@ def main() -> None:
         "ray": ray.__version__,
         "data": {"users": USERS, "items": ITEMS, "interactions": USERS * PER_USER},
         "start_of_ray_seconds": round(time.perf_counter() - started, 2),
+        "scoring": scoring(),
         "training": training(),
         "memory": memory(),
-        "scoring": scoring(),
     }
     ray.shutdown()
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
