@@ -77,5 +77,6 @@ def write(path: Path, value: Any) -> Path:
     ],
 )
 def test_refusals(tmp_path: Path, name: str, value: Any, tensor: str | None, message: str) -> None:
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=message) as told:
         load_matrix(write(tmp_path / name, value), tensor)
+    assert str(told.value).count(str(tmp_path)) == 1

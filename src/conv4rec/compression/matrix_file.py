@@ -28,6 +28,8 @@ def load_matrix(path: Path, tensor: str | None = None) -> NDArray[np.float32]:
         raise DataError(f"{path}: a .npy file has one matrix, none by the name {tensor!r}")
     try:
         values = _read(path, tensor)
+    except DataError:  # a ValueError, but one that tells its own story
+        raise
     except (OSError, EOFError) as error:
         reason = getattr(error, "strerror", None)
         raise DataError(f"{path}: cannot be read: {error if reason is None else reason}") from None
