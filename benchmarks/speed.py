@@ -16,8 +16,10 @@ import argparse
 import json
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,14 +123,14 @@ def step(interactions: Interactions, types: InteractionTypes, config: Config) ->
     """Seconds of a step and of its products, and their ratios."""
     network = Network(config.model, Statistics.of(interactions, types)).train()
     run = _Run(network, interactions, types, config.train, None)
-    groups = torch.randperm(interactions.n_users, generator=torch.Generator().manual_seed(0)).split(USERS)
-    batches = [run.data.data.batch(users) for users in groups[:BATCHES] if len(users) == USERS]  # type: ignore[attr-defined]
+    users = torch.randperm(interactions.n_users, generator=torch.Generator().manual_seed(0))[: BATCHES * USERS]
+    batches = [run.data.data.batch(some) for some in users.view(BATCHES, USERS)]  # type: ignore[attr-defined]
     products = [Products.of(network, batch) for batch in batches]
     jobs: dict[str, Callable[[], object]] = {
-        "step": lambda: [run.step(Share(batch, USERS)) for batch in batches],
-        "dense": lambda: [each.dense(torch.mm) for each in products],
-        "dense_by_onednn": lambda: [each.dense(product) for each in products],
-        "sparse": lambda: [each.sparse() for each in products],
+        "step": lambda: deque((run.step(Share(batch, USERS)) for batch in batches), 0),
+        "dense": lambda: deque(map(partial(Products.dense, times=torch.mm), products), 0),
+        "dense_by_onednn": lambda: deque(map(partial(Products.dense, times=product), products), 0),
+        "sparse": lambda: deque(map(Products.sparse, products), 0),
     }
     with kept_memory():  # as training does; for all of them
         seconds = {name: value / len(batches) for name, value in in_turns(jobs).items()}

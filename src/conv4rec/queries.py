@@ -264,8 +264,8 @@ def _masked(scores: Floats, seen: Interactions | None, allowed: Mask | None) -> 
 def _places(top: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int32]]:
     """Row, place from 0 and item of everything in the (B, K) lists."""
     if (top >= 0).all():
-        rows, ranks = np.indices(top.shape)
-        return rows.reshape(-1), ranks.reshape(-1), top.reshape(-1)
+        every = np.indices(top.shape)
+        return every[0].reshape(-1), every[1].reshape(-1), top.reshape(-1)
     rows, ranks = np.nonzero(top >= 0)
     return rows, ranks, top[rows, ranks]
 

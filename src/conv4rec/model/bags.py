@@ -123,7 +123,8 @@ def _sampled_products(left: Tensor, right: Tensor, rows: Tensor, items: Tensor) 
     columns, shape = _channels_of(items, C), (n_rows, len(right) * C)
     _hear_of_csr()
     cells = torch.sparse_csr_tensor(ends * C, columns, left.new_zeros(len(columns)), shape, check_invariants=False)
-    return torch.sparse.sampled_addmm(cells, left, right.flatten(0, 1).T).values().view(-1, C)
+    products: Tensor = torch.sparse.sampled_addmm(cells, left, right.flatten(0, 1).T).values()
+    return products.view(-1, C)
 
 
 @cache

@@ -8,6 +8,9 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
+NAMES = "exp_avg", "exp_avg_sq", "step"
+"""Of what is known of a parameter, as in torch.optim: mean and second moment of its gradients, and their number."""
+
 
 class Adam:
     """Moves parameters along their gradients, as torch.optim.Adam does with the same arguments.
@@ -59,26 +62,13 @@ class Adam:
 
     def _move(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         states = [self.state[parameter] or self._start(parameter) for parameter in parameters]
-        adam(
-            parameters,
-            [parameter.grad for parameter in parameters if parameter.grad is not None],
-            *([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq")),
-            max_exp_avg_sqs=[],
-            state_steps=[state["step"] for state in states],
-            fused=True,
-            amsgrad=False,
-            beta1=group["betas"][0],
-            beta2=group["betas"][1],
-            lr=group["lr"],
-            weight_decay=group["weight_decay"],
-            eps=group["eps"],
-            maximize=False,
-        )
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        means, squares, steps = ([state[name] for state in states] for name in NAMES)
+        beta1, beta2 = group["betas"]
+        told = {name: group[name] for name in ("lr", "weight_decay", "eps")} | {"beta1": beta1, "beta2": beta2}
+        adam(parameters, gradients, means, squares, [], steps, fused=True, amsgrad=False, maximize=False, **told)
 
     def _start(self, parameter: Tensor) -> dict[str, Tensor]:
-        self.state[parameter] = {
-            "step": torch.zeros((), device=parameter.device),
-            "exp_avg": torch.zeros_like(parameter),
-            "exp_avg_sq": torch.zeros_like(parameter),
-        }
+        mean, square = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        self.state[parameter] = dict(zip(NAMES, (mean, square, torch.zeros((), device=parameter.device)), strict=True))
         return self.state[parameter]
