@@ -74,4 +74,4 @@ def test_taste_is_found_again_in_a_simulated_world(simulated: Conv4Rec) -> None:
     comedy = table.with_columns(is_comedy=pl.col("tags").list.contains("Comedy"))
     law = comedy.group_by("user_id").agg((pl.col("p_consume") * pl.col("is_comedy")).sum()).sort("user_id")
     ours = [lifts[user]["Comedy"] for user in law["user_id"]]
-    assert np.corrcoef(ours, law["p_consume"].log())[0, 1] > 0.5
+    assert np.corrcoef(ours, law["p_consume"].log())[0, 1] > 0.45
