@@ -100,9 +100,10 @@ def _at_full_weight(condition: str, model: str, seeds: list[int], rows: list[Row
 
     Of all whole seeds where labels are as they are, of the first in other conditions.
     """
-    wanted = {"condition": condition, "model": model, "weight": 1.0}
+    cell = {"condition": condition, "model": model}
+    wanted = cell | {"weight": 1.0, "penalty": chosen(cell, "labelled alone", rows)["penalty"]}
     found = {(row["loss"], row["seed"]): row["test"] for row in rows if row.items() >= wanted.items()}
-    told: Row = {"condition": condition, "model": model}
+    told: Row = dict(cell)
     for loss in LOSSES:
         tests = {seed: found[loss, seed] for seed in seeds if {(loss, seed), ("cross entropy", seed)} <= found.keys()}
         if tests:
