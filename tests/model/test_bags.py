@@ -58,3 +58,17 @@ def test_a_lean_gradient_has_the_rows_met_and_no_other() -> None:
     summed = bag(table, torch.tensor([5, 1, 5]), torch.tensor([0, 0, 1]), 2, lean=True)
     (found,) = torch.autograd.grad(summed.sum(), table)
     assert found.coalesce().values().flatten(1).sum(1).tolist() == [6.0, 12.0]
+
+
+def test_products_at_more_pairs_than_there_are_cells() -> None:
+    rows, items = torch.arange(4).repeat_interleave(9) // 2, torch.arange(36) % 2
+    left, right = made(2, D), made(2, 3, D, seed=1)
+    expected = torch.einsum("ncd,nd->nc", right[items], left[rows])
+    assert torch.allclose(products_at(left, right, rows, items), expected, atol=1e-5)
+
+
+def test_products_at_pairs_in_any_order() -> None:
+    rows, items = torch.tensor([1, 0, 2, 0]), torch.tensor([3, 1, 0, 0])
+    left, right = made(3, D), made(4, 2, D, seed=1)
+    expected = torch.einsum("ncd,nd->nc", right[items], left[rows])
+    assert torch.allclose(products_at(left, right, rows, items), expected, atol=1e-5)

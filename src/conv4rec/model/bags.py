@@ -35,7 +35,8 @@ def bag(
     """
     if not bool((rows[1:] >= rows[:-1]).all()):
         order = _grouped(rows, n_rows)[0]
-        where, rows, weights = where[order], rows[order], None if weights is None else weights[order]
+        where, rows = where.index_select(0, order), rows.index_select(0, order)
+        weights = None if weights is None else weights.index_select(0, order)
     summed: Tensor = _Bag.apply(table, where, rows, n_rows, weights, lean)  # type: ignore[no-untyped-call]
     return summed
 
@@ -81,8 +82,9 @@ class _Bag(Function):
         where, rows, weights = ctx.saved_tensors
         met, where = torch.unique(where, return_inverse=True) if ctx.lean else (None, where)
         order, offsets = _grouped(where, ctx.shape[0] if met is None else len(met))
-        weights = None if weights is None else weights[order]
-        of_rows = _sums(gradient.flatten(1).contiguous(), rows[order], offsets, weights).view(-1, *ctx.shape[1:])
+        weights = None if weights is None else weights.index_select(0, order)
+        rows, gradient = rows.index_select(0, order), gradient.flatten(1).contiguous()
+        of_rows = _sums(gradient, rows, offsets, weights).view(-1, *ctx.shape[1:])
         return of_rows if met is None else _lean(met, of_rows, ctx.shape), None, None, None, None, None
 
 
@@ -103,7 +105,8 @@ class _ProductsAt(Function):
     @staticmethod
     def forward(ctx: Any, left: Tensor, right: Tensor, rows: Tensor, items: Tensor) -> Tensor:
         ctx.save_for_backward(left, right, rows, items)
-        if left.device.type == "cpu" and left.dtype == right.dtype == torch.float32:
+        fit = len(items) <= len(left) * len(right)  # no sparse matrix has more cells; repeated pairs may be more
+        if fit and left.device.type == "cpu" and left.dtype == right.dtype == torch.float32:
             return _sampled_products(left, right, rows, items)
         found = functional.embedding(items, right.flatten(1)).view(len(items), *right.shape[1:])  # (N, C, D)
         return torch.bmm(found, functional.embedding(rows, left)[:, :, None])[:, :, 0]  # (N, C)
@@ -149,7 +152,7 @@ def _channels_of(items: Tensor, C: int) -> Tensor:
 def _of_right(gradient: Tensor, left: Tensor, rows: Tensor, items: Tensor, right: Tensor) -> Tensor:
     """(I, C, D)."""
     order, offsets = _grouped(items, len(right))
-    rows, gradient, total = rows[order], gradient[order], torch.empty_like(right)
+    rows, gradient, total = rows.index_select(0, order), gradient.index_select(0, order), torch.empty_like(right)
     for channel in range(right.shape[1]):
         total[:, channel] = _sums(left, rows, offsets, gradient[:, channel].contiguous())
     return total
