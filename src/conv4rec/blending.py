@@ -91,19 +91,20 @@ def _rating_experts(
     validation: Validation,
     seed: int,
 ) -> RatingExperts:
-    """Factors first, the best number of them; then neighbours explain what their biases leave."""
+    """Factors first, the likeliest of their numbers and bounds; then neighbours explain what their biases leave."""
     value, rated = path.value.cpu(), path.rated.cpu()
     batch = Batch.of(interactions, torch.device("cpu"))
     batch = batch.keep(rated[batch.channels] > 0)
     values = value[batch.channels]
     sides = by_user(batch, values), by_item(batch, values, interactions.n_items)
 
-    def experts(n_factors: int) -> RatingExperts:
-        factors = fit_factors(*sides, n_factors, sweeps=config.sweeps, seed=seed)
+    def experts(n_factors: int, narrowest: float) -> RatingExperts:
+        factors = fit_factors(*sides, n_factors, sweeps=config.sweeps, seed=seed, narrowest=narrowest)
         alone = Explained((interactions.n_items, 0, 2))
         return RatingExperts(factors, alone, value, rated, types.n_types).to(path.value.device)
 
-    candidates, some = [experts(n) for n in config.factors], validation.sample(TRIED_ON, seed)
+    candidates = [experts(n, narrowest) for n in config.factors for narrowest in (n / 2, np.inf)]
+    some = validation.sample(TRIED_ON, seed)
     costs = [_blend_ratings(path, each, some, types) for each in candidates]
     best = candidates[int(np.argmin(costs))]
     best.explained = Explained.of(_rating_neighbours(best.factors.cpu(), batch, values, config))

@@ -90,7 +90,7 @@ def test_factors_are_found_and_predict_what_was_held_out() -> None:
     batch, values = make_ratings(300, 80)
     hidden = torch.rand(len(values), generator=torch.Generator().manual_seed(0)) < 0.2
     seen, rest = batch.keep(~hidden), values[~hidden]
-    fitted = fit_factors(by_user(seen, rest), by_item(seen, rest, 80), 4, sweeps=30, seed=0)
+    fitted = fit_factors(by_user(seen, rest), by_item(seen, rest, 80), 4, sweeps=30, seed=0, narrowest=2.0)
     mean, variance = fitted.pairs(fitted.encode(seen, rest), batch.rows[hidden], batch.items[hidden])
     error = values[hidden] - mean
     assert (error**2).mean().sqrt() < 0.45  # the noise is .3, and the ratings spread by 1.2
@@ -104,7 +104,7 @@ def test_factors_stay_open_where_rows_have_few_ratings() -> None:
     batch, values = make_ratings(200, 80, noise=1.0)
     few = torch.rand(len(values), generator=torch.Generator().manual_seed(1)) < 0.4
     seen, rest = batch.keep(few), values[few]
-    fitted = fit_factors(by_user(seen, rest), by_item(seen, rest, 80), 8, sweeps=16, seed=0)
+    fitted = fit_factors(by_user(seen, rest), by_item(seen, rest, 80), 8, sweeps=16, seed=0, narrowest=4.0)
     users = fitted.encode(seen, rest)
     mean, _ = fitted.pairs(users, batch.rows[~few], batch.items[~few])
     user, item = fitted.biases(users)

@@ -180,16 +180,19 @@ def _without_bias(covariance: Tensor) -> Tensor:
     return kept
 
 
-def fit_factors(users: Ratings, items: Ratings, n_factors: int, *, sweeps: int, seed: int) -> Factors:
+def fit_factors(
+    users: Ratings, items: Ratings, n_factors: int, *, sweeps: int, seed: int, narrowest: float = torch.inf
+) -> Factors:
     """Update both sides in turn, `sweeps` times.
 
     Args:
         users: the ratings by user.
         items: the same by item.
-        n_factors: D. Too many cost little: priors of those that explain nothing close on zero, up to a precision of
-            D / 2; with no bound those that explain something close too where rows are short (docs/model.md).
+        n_factors: D. Too many cost little: priors of those that explain nothing close on zero.
         sweeps: how often.
         seed: of the first item vectors.
+        narrowest: precision beyond which no prior of a factor closes. Where rows are short, those of factors that
+            explain something close too without one (docs/model.md).
     """
     K, n_items = n_factors + 1, len(items.offsets)
     generator = torch.Generator().manual_seed(seed)
@@ -197,14 +200,14 @@ def fit_factors(users: Ratings, items: Ratings, n_factors: int, *, sweeps: int, 
     start[:, -1] = 0.0
     item = Posterior(start, 0.01 * torch.eye(K).expand(n_items, K, K))
     prior_of_users = prior_of_items = torch.tensor([float(n_factors)] * n_factors + [4.0])
-    narrowest = torch.tensor([n_factors / 2] * n_factors + [torch.inf])
+    most = torch.tensor([narrowest] * n_factors + [torch.inf])  # the bias has its own
     noise, square = torch.ones(()), (users.values.double() ** 2).sum()
     per_user = torch.diff(users.offsets, append=torch.tensor([len(users.values)]))
     for _ in range(sweeps):
         user = solve(users, item, prior_of_users, noise).posterior
         solved = solve(items, user, prior_of_items, noise)
         item = solved.posterior
-        prior_of_users, prior_of_items = (torch.minimum(_prior(side), narrowest) for side in (user, item))
+        prior_of_users, prior_of_items = (torch.minimum(_prior(side), most) for side in (user, item))
         bias = user.mean[:, -1].double()
         second = bias**2 + user.covariance[:, -1, -1]
         linear = torch.repeat_interleave(bias, per_user) * users.values
