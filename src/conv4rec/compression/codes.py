@@ -3,7 +3,7 @@
 Only the direction of a code counts, so it is kept as whole numbers of one byte, its largest entry as 127 or -127. The
 weights that it is multiplied with are rounded to whole multiples of a power of two, so fine that 53 bits hold every sum
 of the products. Sums are therefore exact in double precision, whatever the order of the terms: scores do not depend on
-batch, segment, machine or library, and equal codes have equal scores. Source: ours.
+batch or segment, and equal codes have equal scores. Source: ours.
 """
 
 from typing import Any

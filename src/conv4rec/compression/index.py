@@ -150,14 +150,12 @@ class SparseIndex:
             yield rounded(self._weights(asked[start : start + step], by), n_terms)
 
     def _weights(self, queries: Any, by: Mode) -> Array:
-        """What every entry of a code counts, (b, S)."""
-        if by == "inner":
-            return np.asarray(queries @ self.atoms.T.astype(np.float64))
+        """What every entry of a code counts, (b, S); one query at a time, so that the others do not matter to it."""
         if by == "sparse":
             return np.asarray(queries.toarray())
-        reconstructed = queries @ self.atoms.astype(np.float64)  # (b, d)
-        lengths = np.linalg.norm(reconstructed, axis=1, keepdims=True)
-        return np.asarray((reconstructed * inverse(lengths)) @ self.atoms.T.astype(np.float64))
+        atoms = self.atoms.astype(np.float64)
+        asked = queries if by == "inner" else [_direction(query @ atoms) for query in queries.toarray()]
+        return np.array([atoms @ each for each in asked]).reshape(-1, len(atoms))
 
     def _append(self, segment: Segment) -> None:
         """Small segments are joined as they come, so that there are few, and each code is moved a few times at most."""
@@ -191,6 +189,11 @@ class SparseIndex:
         if lengths is not None and offsets is None:
             offsets = np.zeros(n_codes)
         return _numbers(lengths, n_codes, "lengths"), _numbers(offsets, n_codes, "offsets")
+
+
+def _direction(vector: Array) -> Array:
+    """(d,) of length one; zero stays."""
+    return np.asarray(vector * inverse(np.atleast_1d(np.linalg.norm(vector))))
 
 
 def _numbers(values: Any, n_codes: int, what: str) -> NDArray[np.float32] | None:
