@@ -2,17 +2,10 @@
 
 import pytest
 import torch
-from torch import Tensor
 
 from conv4rec.model.bags import lean_rows
 from conv4rec.training.lean import LeanAdam
-
-
-def minimise(optimizer: LeanAdam | torch.optim.Adam, weights: Tensor, target: Tensor) -> None:
-    for _ in range(7):
-        optimizer.zero_grad()
-        torch.autograd.backward(((weights - target) ** 2).sum())
-        optimizer.step()
+from tests.training.test_adam import minimise
 
 
 def test_dense_gradients_are_moved_by_adam() -> None:

@@ -33,7 +33,7 @@ def bag(
         weights: (N,) factors, which get no gradient; None for ones.
         lean: give the gradient of the table only where it was met, as a sparse tensor.
     """
-    if not bool((rows[1:] >= rows[:-1]).all()):
+    if not _ascend(rows):
         order = _grouped(rows, n_rows)[0]
         where, rows = where.index_select(0, order), rows.index_select(0, order)
         weights = None if weights is None else weights.index_select(0, order)
@@ -49,7 +49,7 @@ def lean_rows(table: Tensor, which: Tensor) -> Tensor:
 
 def products_at(left: Tensor, right: Tensor, rows: Tensor, items: Tensor) -> Tensor:
     """(N, C) products of left (B, D) and right (I, C, D) at N pairs; sooner where `rows` ascend."""
-    if not bool((rows[1:] >= rows[:-1]).all()):
+    if not _ascend(rows):
         order = torch.argsort(rows, stable=True)
         return products_at(left, right, rows[order], items[order])[torch.argsort(order)]
     products: Tensor = _ProductsAt.apply(left, right, rows, items)  # type: ignore[no-untyped-call]
@@ -161,6 +161,10 @@ def _of_right(gradient: Tensor, left: Tensor, rows: Tensor, items: Tensor, right
 def _sums(table: Tensor, where: Tensor, offsets: Tensor, weights: Tensor | None) -> Tensor:
     """One sum for every offset, over the rows of the table from there to the next."""
     return functional.embedding_bag(where, table, offsets, mode="sum", per_sample_weights=weights)
+
+
+def _ascend(rows: Tensor) -> bool:
+    return bool((rows[1:] >= rows[:-1]).all())
 
 
 def _offsets(rows: Tensor, n_rows: int) -> Tensor:
