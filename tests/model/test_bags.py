@@ -1,11 +1,12 @@
 """Bags and products at pairs against plain indexing, values and gradients."""
 
+import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from conv4rec.model.bags import bag, lean_rows, products_at
+from conv4rec.model.bags import Weighted, _sorted, bag, lean_rows, products_at
 
 I, B, D = 7, 4, 3
 PLACES = st.lists(st.tuples(st.integers(0, I - 1), st.integers(0, B - 1)), max_size=30)
@@ -27,14 +28,22 @@ def gradients(value: Tensor, *of: Tensor) -> list[Tensor]:
 
 
 @given(PLACES, st.booleans(), st.booleans())
-def test_a_bag_is_a_sum_of_rows(places: list[tuple[int, int]], weighted: bool, lean: bool) -> None:
-    table, (where, rows) = made(I, D), split(places)
-    weights = torch.linspace(-1, 1, len(where)) if weighted else None
-    added = table[where] if weights is None else table[where] * weights[:, None]
-    expected = torch.zeros(B, D).index_add(0, rows, added)
-    found = bag(table, where, rows, B, weights=weights, lean=lean)
+def test_a_bag_is_a_sum_of_mixtures_of_rows(places: list[tuple[int, int]], with_weights: bool, lean: bool) -> None:
+    K, C = 3, 2
+    table, (where, rows), kinds = made(I, C, D), split(places), torch.arange(len(places)) % K
+    mixtures, mixture, weights = made(B, K, C, seed=1), made(C, seed=2), torch.linspace(-1, 1, len(places))
+    of_each = mixtures[rows, kinds] + (weights[:, None] * mixture if with_weights else 0)  # (N, C)
+    expected = torch.zeros(B, D).index_add(0, rows, torch.einsum("nc,ncd->nd", of_each, table[where]))
+    found = bag(table, where, rows, kinds, mixtures, Weighted(weights, mixture) if with_weights else None, lean=lean)
     assert torch.allclose(found, expected, atol=1e-5)
-    assert torch.allclose(gradients(found, table)[0], gradients(expected, table)[0], atol=1e-5)
+    learned = (table, mixtures, mixture) if with_weights else (table, mixtures)
+    for one, other in zip(gradients(found, *learned), gradients(expected, *learned), strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+@given(st.lists(st.integers(0, (1 << 34) - 1), max_size=40))
+def test_keys_of_any_size_are_sorted_as_numpy_does(keys: list[int]) -> None:
+    assert (_sorted(np.array(keys, np.int64), 1 << 34) == np.argsort(np.array(keys, np.int64), kind="stable")).all()
 
 
 @given(PLACES)
@@ -55,7 +64,8 @@ def test_a_lean_gradient_has_the_rows_met_and_no_other() -> None:
     (found,) = torch.autograd.grad(rows.sum(), table)
     assert found.is_sparse
     assert found.coalesce().indices().tolist() == [[1, 5]]
-    summed = bag(table, torch.tensor([5, 1, 5]), torch.tensor([0, 0, 1]), 2, lean=True)
+    rows = torch.tensor([0, 0, 1])
+    summed = bag(table, torch.tensor([5, 1, 5]), rows, torch.zeros_like(rows), torch.ones(2, 1, 2), lean=True)
     (found,) = torch.autograd.grad(summed.sum(), table)
     assert found.coalesce().values().flatten(1).sum(1).tolist() == [6.0, 12.0]
 

@@ -7,11 +7,11 @@ Source: ours, measured in docs/performance.md.
 
 import warnings
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from scipy import sparse
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional
@@ -20,24 +20,45 @@ DENSE = 100
 """A product of all rows with all items costs a pair this much less than products of pairs: docs/performance.md."""
 
 
+class Weighted(NamedTuple):
+    """What an interaction adds of a row of the table beside the mixture of its kind."""
+
+    weights: Tensor  # (N,) how much; gets no gradient
+    mixture: Tensor  # (C,) of what
+
+
 def bag(
-    table: Tensor, where: Tensor, rows: Tensor, n_rows: int, *, weights: Tensor | None = None, lean: bool = False
+    table: Tensor,
+    where: Tensor,
+    rows: Tensor,
+    kinds: Tensor,
+    mixtures: Tensor,
+    weighted: Weighted | None = None,
+    *,
+    lean: bool = False,
 ) -> Tensor:
-    """(n_rows, ...) sums over a table: row b is the sum over the n with rows[n] = b of table[where[n]].
+    """(B, D) sums of mixtures of table rows: over the n with rows[n] = b, of mixtures[b, kinds[n]] @ table[where[n]].
+
+    A row of the table is read once for all of its channels.
 
     Args:
-        table: (I, ...).
+        table: (I, C, D).
         where: (N,) indices into it.
-        rows: (N,) 0 to n_rows - 1, in any order; ascending is faster.
-        n_rows: how many sums.
-        weights: (N,) factors, which get no gradient; None for ones.
+        rows: (N,) 0 to B - 1.
+        kinds: (N,) 0 to K - 1. Any order will do; faster is that of rows, and within a row of kinds.
+        mixtures: (B, K, C).
+        weighted: adds weights[n] times mixture @ table[where[n]].
         lean: give the gradient of the table only where it was met, as a sparse tensor.
     """
-    if not _ascend(rows):
-        order = _grouped(rows, n_rows)[0]
-        where, rows = where.index_select(0, order), rows.index_select(0, order)
+    n_rows, K, _ = mixtures.shape
+    cells = rows * K + kinds
+    weights, mixture = (None, None) if weighted is None else weighted
+    if not _ascend(cells):
+        order = _grouped(cells, n_rows * K)[0]
+        where, cells = where.index_select(0, order), cells.index_select(0, order)
         weights = None if weights is None else weights.index_select(0, order)
-    summed: Tensor = _Bag.apply(table, where, rows, n_rows, weights, lean)  # type: ignore[no-untyped-call]
+    with torch.autocast(table.device.type, enabled=False):  # sums, and no time to gain
+        summed: Tensor = _Bag.apply(table, where, cells, mixtures, weights, mixture, lean)  # type: ignore[no-untyped-call]
     return summed
 
 
@@ -71,21 +92,45 @@ def is_dense(n_pairs: int, n_rows: int, n_items: int) -> bool:
 class _Bag(Function):
     @staticmethod
     def forward(
-        ctx: Any, table: Tensor, where: Tensor, rows: Tensor, n_rows: int, weights: Tensor | None, lean: bool
+        ctx: Any,
+        table: Tensor,
+        where: Tensor,
+        cells: Tensor,
+        mixtures: Tensor,
+        weights: Tensor | None,
+        mixture: Tensor | None,
+        lean: bool,
     ) -> Tensor:
-        ctx.save_for_backward(where, rows, weights)
+        (B, K, C), (_, _, D), flat = mixtures.shape, table.shape, table.flatten(1)
+        offsets = _offsets(cells, B * K)
+        of_kinds = _sums(flat, where, offsets, None).view(B, K * C, D)
+        total = torch.bmm(mixtures.view(B, 1, K * C), of_kinds)
+        of_weights = None
+        if weights is not None and mixture is not None:
+            of_weights = _sums(flat, where, offsets[::K], weights).view(B, C, D)
+            total = torch.baddbmm(total, mixture.expand(B, 1, C), of_weights)
+        ctx.save_for_backward(where, cells, mixtures, weights, mixture, of_kinds, of_weights)
         ctx.shape, ctx.lean = tuple(table.shape), lean
-        return _sums(table.flatten(1), where, _offsets(rows, n_rows), weights).view(n_rows, *ctx.shape[1:])
+        return total[:, 0]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        where, rows, weights = ctx.saved_tensors
+        where, cells, mixtures, weights, mixture, of_kinds, of_weights = ctx.saved_tensors
         met, where = torch.unique(where, return_inverse=True) if ctx.lean else (None, where)
         order, offsets = _grouped(where, ctx.shape[0] if met is None else len(met))
-        weights = None if weights is None else weights.index_select(0, order)
-        rows, gradient = rows.index_select(0, order), gradient.flatten(1).contiguous()
-        of_rows = _sums(gradient, rows, offsets, weights).view(-1, *ctx.shape[1:])
-        return of_rows if met is None else _lean(met, of_rows, ctx.shape), None, None, None, None, None
+        gradient = gradient.contiguous()
+        spread = mixtures[..., None] * gradient[:, None, None]  # (B, K, C, D)
+        of_table = _sums(spread.flatten(2).flatten(0, 1), cells.index_select(0, order), offsets, None)
+        of_mixture = None
+        if of_weights is not None:
+            rows = torch.div(cells, mixtures.shape[1], rounding_mode="floor").index_select(0, order)
+            spread = mixture[:, None] * gradient[:, None]
+            of_table += _sums(spread.flatten(1), rows, offsets, weights.index_select(0, order))
+            of_mixture = torch.bmm(gradient[:, None], of_weights.transpose(1, 2)).sum((0, 1))
+        of_mixtures = torch.bmm(gradient[:, None], of_kinds.transpose(1, 2)).view(mixtures.shape)
+        of_table = of_table.view(-1, *ctx.shape[1:])
+        of_table = of_table if met is None else _lean(met, of_table, ctx.shape)
+        return of_table, None, None, of_mixtures, None, of_mixture, None
 
 
 class _LeanRows(Function):
@@ -160,7 +205,7 @@ def _of_right(gradient: Tensor, left: Tensor, rows: Tensor, items: Tensor, right
 
 def _sums(table: Tensor, where: Tensor, offsets: Tensor, weights: Tensor | None) -> Tensor:
     """One sum for every offset, over the rows of the table from there to the next."""
-    return functional.embedding_bag(where, table, offsets, mode="sum", per_sample_weights=weights)
+    return torch.embedding_bag(table, where, offsets, False, 0, False, weights)[0]  # mode 0 is a sum
 
 
 def _ascend(rows: Tensor) -> bool:
@@ -178,11 +223,17 @@ def _grouped(keys: Tensor, n: int) -> tuple[Tensor, Tensor]:
     if keys.device.type != "cpu":
         ordered, order = torch.sort(keys, stable=True)
         return order, _offsets(ordered, n)
-    places = np.arange(len(keys))
-    cells = sparse.coo_array((places, (keys.numpy(), places)), shape=(n, max(1, len(keys))))
-    cells.has_canonical_format = True
-    rows = cells.tocsr()  # a counting sort
-    return torch.from_numpy(rows.data), torch.from_numpy(rows.indptr[:-1].astype(np.int64))
+    order = _sorted(keys.numpy(), n)
+    return torch.from_numpy(order), _offsets(keys, n)
+
+
+def _sorted(keys: NDArray[np.int64], n: int) -> NDArray[np.intp]:
+    """The stable order of keys below n, 16 bits at a time: NumPy counts those instead of comparing them."""
+    order = np.argsort(keys.astype(np.uint16), kind="stable")
+    for bits in range(16, n.bit_length(), 16):
+        digits = (keys >> bits).astype(np.uint16)
+        order = order.take(np.argsort(digits.take(order), kind="stable"))
+    return order
 
 
 def _lean(which: Tensor, rows: Tensor, shape: tuple[int, ...]) -> Tensor:

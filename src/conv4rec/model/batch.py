@@ -43,6 +43,11 @@ class Batch(NamedTuple):
         """(B,) the number of interactions of every user."""
         return torch.bincount(self.rows, minlength=self.n_rows)
 
+    def channel_counts(self, n_channels: int) -> Tensor:
+        """(B, n_channels) the number of interactions of every user in every channel."""
+        cells = self.rows * n_channels + self.channels
+        return torch.bincount(cells, minlength=self.n_rows * n_channels).view(self.n_rows, n_channels)
+
 
 @dataclass(frozen=True)
 class Resident:

@@ -132,7 +132,7 @@ class ConsumptionExperts(nn.Module):
         scalars, known = ConsumptionScalars(*self.scalars), self.begin(batch)(0, log_p_network.shape[1])
         logits = log_p_network * scalars.log_network.exp()
         logits.add_(known.T, alpha=log(2.0) * float(scalars.log_neighbours.exp()))
-        return add_once(logits, Pairs(batch.rows, batch.items), 0, scalars.repeat)
+        return add_once(logits, Pairs(batch.rows, batch.items), scalars.repeat)
 
     def _sums(self, batch: Batch) -> Callable[[int, int], Tensor]:
         """What gives x W, (b, B) for the items from `start` to `stop`."""

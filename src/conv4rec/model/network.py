@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from conv4rec.config import ModelConfig
-from conv4rec.model.bags import bag, lean_rows, products_at
+from conv4rec.model.bags import Weighted, bag, lean_rows, products_at
 from conv4rec.model.batch import Batch
 from conv4rec.model.experts import ConsumptionExperts, Explained, RatingExperts
 from conv4rec.model.factors import Factors
 from conv4rec.model.held import ALL, ITEM_TABLES, Held, own
-from conv4rec.model.softmax import Drawn, Output, Pairs, block_of_logits, exact_loss, sampled_loss
+from conv4rec.model.softmax import Drawn, Output, Pairs, all_logits, exact_loss, sampled_loss
 from conv4rec.model.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -45,26 +45,20 @@ class Encoder(nn.Module):
         self.table = nn.Parameter(torch.randn(n_items, channels, width) * (0.5 / width**0.5))  # E
         self.bias = nn.Parameter(torch.zeros(width))
 
-    def sums(self, batch: Batch, n_types: int) -> Tensor:
-        """(B, K C, D) sums of E_i over the items of each of K interaction types of a user."""
-        cells = batch.rows * n_types + batch.channels
-        total = bag(self.table, batch.items, cells, batch.n_rows * n_types, lean=self.lean)  # (B K, C, D)
-        return total.view(batch.n_rows, n_types * total.shape[1], total.shape[2])
+    def sums(self, batch: Batch, mixtures: Tensor, weighted: Weighted | None = None) -> Tensor:
+        """(B, D) sums of mixtures of E_i over the items of a user; (B, K, C) mixtures, one for each type, see `bag`."""
+        return bag(self.table, batch.items, batch.rows, batch.channels, mixtures, weighted, lean=self.lean)
 
-    def weighted(self, batch: Batch, weights: Tensor) -> Tensor:
-        """(B, C, D) sums of E_i over all items of a user, weighted by (N,)."""
-        return bag(self.table, batch.items, batch.rows, batch.n_rows, weights=weights, lean=self.lean)
-
-    def forward(self, batch: Batch, total: Tensor) -> Tensor:
-        """(B, D) sums over the histories of a batch to what the activation gets."""
-        return total / batch.counts().clamp(min=1).sqrt()[:, None] + self.bias
+    def forward(self, total: Tensor, counts: Tensor) -> Tensor:
+        """(B, D) sums over histories of (B,) interactions to what the activation gets."""
+        return total / counts.clamp(min=1).sqrt()[:, None] + self.bias
 
 
 class ConsumptionPath(nn.Module):
     """Which item is next: x A, encoder, activation, decoder to one logit an item.
 
     One more scalar is learned: how much likelier an item becomes for being in the history already. Where no pair occurs
-    twice it starts, and stays, far below zero, and the law leaves the history out. Source: ours.
+    twice it is counted, far below zero, and not learned: the law leaves the history out. Source: ours.
     """
 
     def __init__(self, config: ModelConfig, statistics: Statistics) -> None:
@@ -77,14 +71,13 @@ class ConsumptionPath(nn.Module):
         self.encoder = Encoder(n_items, config.channels, width)  # E
         self.decoder = nn.Parameter(torch.randn(n_items, width) * (0.5 / width**0.5))  # D
         self.bias = nn.Parameter(statistics.log_popularity.clone())  # c
-        self.repeat = nn.Parameter(statistics.log_repeat.clone())  # ()
+        self.repeat = nn.Parameter(statistics.log_repeat.clone(), requires_grad=statistics.any_repeated)  # ()
 
     def encode(self, batch: Batch, kept: Tensor | None = None) -> Tensor:
         """(B, D); in training, times what dropout keeps (B, D): 0, or 1 over the share that is kept."""
-        sums = self.encoder.sums(own(self.held, batch), len(self.convolution))  # (B, K C, D)
-        rows = self.held.enter(self.convolution).flatten().expand(len(sums), 1, -1)  # (B, 1, K C)
-        total = self.held.add_up(torch.bmm(rows, sums)[:, 0])  # (B, D)
-        z = self.activation(self.encoder(batch, total))  # (B, D)
+        mixtures = self.held.enter(self.convolution).expand(batch.n_rows, -1, -1)  # (B, K, C)
+        total = self.held.add_up(self.encoder.sums(own(self.held, batch), mixtures))  # (B, D)
+        z = self.activation(self.encoder(total, batch.counts()))  # (B, D)
         return z if kept is None else z * kept
 
     def loss(self, history: Batch, targets: Batch, drawn: Drawn | None = None, kept: Tensor | None = None) -> Tensor:
@@ -99,7 +92,7 @@ class ConsumptionPath(nn.Module):
         """Logits of consumption, (B, I)."""
         output = Output(self.encode(batch), self.decoder, self.bias, self.repeat)
         seen = Pairs(batch.rows, self.held.shift(batch.items))
-        return self.held.join(block_of_logits(output, seen, 0, len(self.bias)))
+        return self.held.join(all_logits(output, seen))
 
 
 class Style(NamedTuple):
@@ -143,12 +136,15 @@ class RatingPath(nn.Module):
         self.histogram = nn.Parameter(0.8 * torch.eye(L))
 
     def encode(self, batch: Batch) -> Style:
-        return Style(self.activation(self.encoder(batch, self._total(batch))), self._shift(batch))
+        counts = batch.channel_counts(len(self.value))  # (B, K)
+        total = self._total(batch, counts)
+        return Style(self.activation(self.encoder(total, counts.sum(1))), self._shift(counts))
 
     def deviations(self, batch: Batch) -> Tensor:
         """(N, 2) of a rating from the item's and the user's mean, and from the item's; 0 where there is no rating."""
         from_item = self._from_item(batch)
-        from_both = from_item - self._user_value(batch, from_item)[batch.rows] * self.rated[batch.channels]
+        mean = self._user_value(batch, from_item, batch.channel_counts(len(self.value)))
+        from_both = from_item - mean[batch.rows] * self.rated[batch.channels]
         return torch.stack([from_both, from_item], dim=-1)
 
     def pairs(self, style: Style, rows: Tensor, items: Tensor) -> Tensor:
@@ -172,46 +168,35 @@ class RatingPath(nn.Module):
         met, places = torch.unique(items, return_inverse=True)
         return lean_rows(self.decoder, met), lean_rows(self.bias, met), places
 
-    def _total(self, batch: Batch) -> Tensor:
+    def _total(self, batch: Batch, counts: Tensor) -> Tensor:
         """(B, D) sums over the histories of what every interaction adds.
 
         That is E_i^T of its type's row of the convolution and of its deviations; what the deviation from the user's
         mean takes away is the same for all of a user's ratings, so that it joins the row.
         """
         from_item = self._from_item(batch)  # (N,)
-        away = self._user_value(batch, from_item)[:, None] * self.rated  # (B, K)
-        rows = self.convolution - away[:, :, None] * self.deviation[0]  # (B, K, C)
-        known = own(self.held, batch)
-        sums = self.encoder.sums(known, len(self.value))  # (B, K C, D)
-        weighted = self.encoder.weighted(known, from_item[self.held.where(batch.items)])  # (B, C, D)
-        total = torch.bmm(self.held.enter(rows).flatten(1)[:, None], sums)[:, 0]  # (B, D)
-        return self.held.add_up(total + self.held.enter(self.deviation.sum(0)) @ weighted)
+        away = self._user_value(batch, from_item, counts)[:, None] * self.rated  # (B, K)
+        mixtures = self.convolution - away[:, :, None] * self.deviation[0]  # (B, K, C)
+        weights, mixture = from_item[self.held.where(batch.items)], self.deviation.sum(0)
+        weighted = Weighted(weights, self.held.enter(mixture))
+        return self.held.add_up(self.encoder.sums(own(self.held, batch), self.held.enter(mixtures), weighted))
 
     def _from_item(self, batch: Batch) -> Tensor:
         """(N,) deviation of a rating from the item's mean."""
         value = self.value.index_select(0, batch.channels) - self.item_value.index_select(0, batch.items)
-        return value * self._rated(batch)
+        return value * self.rated.index_select(0, batch.channels)
 
-    def _rated(self, batch: Batch) -> Tensor:
-        """(N,) 1 where an interaction has a rating; an index would do, but takes twice as long."""
-        return self.rated.index_select(0, batch.channels)
-
-    def _user_value(self, batch: Batch, from_item: Tensor) -> Tensor:
+    def _user_value(self, batch: Batch, from_item: Tensor, counts: Tensor) -> Tensor:
         """(B,) the mean of them, shrunken."""
-        return self._pool(batch, from_item) / (self._pool(batch, self._rated(batch)) + self.shrinkage)
+        total = from_item.new_zeros(batch.n_rows).index_add_(0, batch.rows, from_item)
+        return total / ((counts * self.rated).sum(1) + self.shrinkage)
 
-    def _shift(self, batch: Batch) -> Tensor:
-        L = self.log_histogram.shape[0]
-        exact = batch.channels < L
-        cells = batch.rows[exact] * L + batch.channels[exact]
-        counts = torch.bincount(cells, minlength=batch.n_rows * L).reshape(-1, L)  # (B, L)
+    def _shift(self, counts: Tensor) -> Tensor:
+        """(B, L) for (B, K) numbers of interactions."""
+        counts = counts[:, : len(self.log_histogram)]  # (B, L)
         prior = self.log_histogram.exp()
         smoothed = (counts + self.shrinkage * prior) / (counts.sum(-1, keepdim=True) + self.shrinkage)
         return smoothed.log() - self.log_histogram  # (B, L)
-
-    @staticmethod
-    def _pool(batch: Batch, values: Tensor) -> Tensor:
-        return values.new_zeros(batch.n_rows).index_add_(0, batch.rows, values)  # (B,)
 
 
 class Network(nn.Module):

@@ -12,6 +12,7 @@ For catalogues where even the time is too long, `sampled_loss` puts S items draw
 The sum under the logarithm is unbiased whatever q is (log-Q correction: Bengio and Senecal 2008).
 """
 
+import math
 from typing import Any, NamedTuple
 
 import torch
@@ -24,6 +25,8 @@ from conv4rec.model.products import product
 
 CELLS = 1 << 24
 """Logits in a block: users x items."""
+BITS = 1 / math.log(2)
+"""To a nat. Powers of 2 take half of the time of powers of e."""
 
 
 class Pairs(NamedTuple):
@@ -40,6 +43,10 @@ class Output(NamedTuple):
     decoder: Tensor  # (I, D)
     bias: Tensor  # (I,)
     repeat: Tensor  # ()
+
+    def in_bits(self) -> "Output":
+        """The one whose logits are to the base 2."""
+        return Output(self.z * BITS, self.decoder, self.bias * BITS, self.repeat * BITS)
 
 
 def exact_loss(output: Output, seen: Pairs, targets: Pairs, *, cells: int = CELLS, held: Held = ALL) -> Tensor:
@@ -79,58 +86,88 @@ class _ExactLoss(Function):
         held: Held,
     ) -> Tensor:
         output, seen, targets = Output(z, decoder, bias, repeat), Pairs(seen_rows, seen_items), Pairs(rows, items)
-        ctx.dtype = _product_type(z)
+        ctx.dtype, in_bits = _product_type(z), output.in_bits()
         n_items = len(decoder)
         top = z.new_full((len(z),), -torch.inf, dtype=torch.float32)
         total, picked = torch.zeros_like(top), top.new_zeros((), dtype=torch.float64)
         for start in range(0, n_items, block):
-            found = block_of_logits(output, seen, start, min(start + block, n_items), ctx.dtype)  # (B, b)
-            picked += found.view(-1).index_select(0, _cells(targets, start, found)).sum(dtype=torch.float64)
+            stop = min(start + block, n_items)
+            at = Places.of(seen, targets, start, stop)
+            found = _add_at(_logits(in_bits, start, stop, ctx.dtype), at.seen, in_bits.repeat)  # (B, b)
+            picked += found.view(-1).index_select(0, at.targets).sum(dtype=torch.float64)
             before, top = top, torch.maximum(top, found.amax(1))
-            exponentials = found.sub_(top[:, None]).exp_()
-            total = total * torch.exp(before - top) + exponentials.sum(1)
+            powers = found.sub_(top[:, None]).exp2_()
+            total = total * torch.exp2(before - top) + powers.sum(1)
         per_row = torch.bincount(rows, minlength=len(z)).float()
-        normaliser = held.log_add_up(top + total.log())  # (B,)
-        picked = held.add_up(picked)
+        normaliser = held.log_add_up(top / BITS + total.log())  # (B,)
+        picked = held.add_up(picked / BITS)
         ctx.save_for_backward(*output, *seen, *targets, normaliser, per_row)
-        ctx.held, ctx.top, ctx.block = (exponentials, top, block) if block >= n_items else (None, None, block)
+        ctx.block, ctx.whole = block, (powers, top, at) if block >= n_items else None
         return ((normaliser * per_row).sum(dtype=torch.float64) - picked).float()
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         z, decoder, bias, repeat, *where, normaliser, per_row = ctx.saved_tensors
-        output, seen, targets = Output(z, decoder, bias, repeat), Pairs(*where[:2]), Pairs(*where[2:])
-        of_z, of_decoder, of_bias = torch.zeros_like(z), torch.empty_like(decoder), torch.empty_like(bias)
-        of_repeat, weight = torch.zeros_like(repeat), (per_row * gradient)[:, None]  # (B, 1)
+        output, weight = Output(z, decoder, bias, repeat), per_row * gradient
+        if ctx.whole is not None:
+            (powers, top, at), ctx.whole = ctx.whole, None
+            spread = powers.mul_((weight * torch.exp2(top - normaliser * BITS))[:, None])
+            return *_of_block(spread, output, at, 0, gradient, ctx.dtype), *[None] * 6
+        in_bits, of_z, of_repeat = output.in_bits(), torch.zeros_like(z), torch.zeros_like(repeat)
+        of_decoder, of_bias = torch.empty_like(decoder), torch.empty_like(bias)
         for start in range(0, len(decoder), ctx.block):
             stop = min(start + ctx.block, len(decoder))
-            if ctx.held is None:
-                spread = (
-                    block_of_logits(output, seen, start, stop, ctx.dtype).sub_(normaliser[:, None]).exp_().mul_(weight)
-                )
-            else:
-                spread, ctx.held = ctx.held.mul_(weight * (ctx.top - normaliser).exp_()[:, None]), None
-            at = _cells(targets, start, spread)
-            spread.view(-1).index_add_(0, at, (-gradient).expand(len(at)))  # (B, b) d loss / d logits
-            of_repeat += _sum_once(spread, _cells(seen, start, spread))
-            of_bias[start:stop] = spread.sum(0)
-            spread = spread.to(ctx.dtype)
-            of_z += product(spread, decoder[start:stop].to(ctx.dtype))
-            of_decoder[start:stop] = product(spread.T, z.to(ctx.dtype))
-        return of_z, of_decoder, of_bias, of_repeat, None, None, None, None, None, None
+            at = Places.of(Pairs(*where[:2]), Pairs(*where[2:]), start, stop)
+            logits = _add_at(_logits(in_bits, start, stop, ctx.dtype), at.seen, in_bits.repeat)
+            spread = logits.sub_(normaliser[:, None] * BITS).exp2_().mul_(weight[:, None])
+            found = _of_block(spread, output, at, start, gradient, ctx.dtype)
+            of_z += found.z
+            of_decoder[start:stop], of_bias[start:stop] = found.decoder, found.bias
+            of_repeat += found.repeat
+        return of_z, of_decoder, of_bias, of_repeat, *[None] * 6
 
 
-def block_of_logits(output: Output, seen: Pairs, start: int, stop: int, dtype: torch.dtype | None = None) -> Tensor:
-    """(B, b) logits of the items from `start` to `stop`, float32; products in the precision of now, or as told."""
-    dtype = _product_type(output.z) if dtype is None else dtype
-    z, decoder, bias, repeat = output
-    found = product(z.to(dtype), decoder[start:stop].to(dtype).T, bias[start:stop].to(dtype)).float()
-    return add_once(found, seen, start, repeat)
+class Places(NamedTuple):
+    """Where pairs lie in a (B, b) block of items, flattened."""
+
+    seen: Tensor
+    targets: Tensor
+
+    @classmethod
+    def of(cls, seen: Pairs, targets: Pairs, start: int, stop: int) -> "Places":
+        """Those with items from `start` to `stop`."""
+        return cls(_cells(seen, start, stop), _cells(targets, start, stop))
 
 
-def add_once(block: Tensor, pairs: Pairs, start: int, value: Tensor) -> Tensor:
-    """The (B, b) block of the items from `start` on, with a value added at the pairs, in place; once at each."""
-    flat, at = block.view(-1), _cells(pairs, start, block)
+def _of_block(spread: Tensor, output: Output, at: Places, start: int, gradient: Tensor, dtype: torch.dtype) -> Output:
+    """The gradients of a block; `spread` (B, b) has its part of the softmax, times the weight of the row."""
+    spread.view(-1).index_add_(0, at.targets, (-gradient).expand(len(at.targets)))  # (B, b) d loss / d logits
+    learned = output.repeat.requires_grad
+    of_repeat = _sum_once(spread, at.seen) if learned else torch.zeros_like(output.repeat)
+    of_bias, spread = spread.sum(0), spread.to(dtype)
+    decoder = output.decoder[start : start + spread.shape[1]].to(dtype)
+    return Output(product(spread, decoder), product(spread.T, output.z.to(dtype)), of_bias, of_repeat)
+
+
+def all_logits(output: Output, seen: Pairs) -> Tensor:
+    """(B, I) logits, float32; products in the precision of now."""
+    found = _logits(output, 0, len(output.decoder), _product_type(output.z))
+    return add_once(found, seen, output.repeat)
+
+
+def add_once(logits: Tensor, pairs: Pairs, value: Tensor) -> Tensor:
+    """The (B, I) logits with a value added at the pairs, in place; once at each."""
+    return _add_at(logits, _cells(pairs, 0, logits.shape[1]), value)
+
+
+def _logits(output: Output, start: int, stop: int, dtype: torch.dtype) -> Tensor:
+    """(B, b) of the items from `start` to `stop`, without what is added at the history."""
+    z, decoder, bias, _ = output
+    return product(z.to(dtype), decoder[start:stop].to(dtype).T, bias[start:stop].to(dtype)).float()
+
+
+def _add_at(block: Tensor, at: Tensor, value: Tensor) -> Tensor:
+    flat = block.view(-1)
     flat.put_(at, flat.index_select(0, at) + value)  # a pair that is there twice is written twice, the same
     return block
 
@@ -142,13 +179,13 @@ def _sum_once(block: Tensor, at: Tensor) -> Tensor:
     return (block.view(-1).index_select(0, at) / times.index_select(0, at)).sum()
 
 
-def _cells(pairs: Pairs, start: int, block: Tensor) -> Tensor:
-    """Where the pairs whose items are in the block lie in it, flattened."""
-    rows, places, width = pairs.rows, pairs.items - start, block.shape[1]
-    inside = (places >= 0) & (places < width)
-    if bool(inside.all()):
-        return rows * width + places
-    return rows[inside] * width + places[inside]
+def _cells(pairs: Pairs, start: int, stop: int) -> Tensor:
+    """Where the pairs with items from `start` to `stop` lie among these, flattened."""
+    if not len(pairs.items):
+        return pairs.items
+    least, most = map(int, pairs.items.aminmax())
+    at = pairs.rows * (stop - start) + (pairs.items - start if start else pairs.items)
+    return at if start <= least and most < stop else at[(pairs.items >= start) & (pairs.items < stop)]
 
 
 def _product_type(z: Tensor) -> torch.dtype:

@@ -29,6 +29,7 @@ class Statistics:
         value: (K,) rating of every channel, standardised over the training ratings; 0 where it has none.
         rated: (K,) 1 where the channel has a rating, else 0.
         item_value: (I,) mean standardised rating of every item, shrunk to 0.
+        any_repeated: whether some user has an item twice.
     """
 
     log_popularity: Tensor
@@ -38,6 +39,7 @@ class Statistics:
     value: Tensor
     rated: Tensor
     item_value: Tensor
+    any_repeated: bool = True
 
     @property
     def n_items(self) -> int:
@@ -62,14 +64,16 @@ class Statistics:
         popularity = counts.sum(1) + 1.0
         value, rated = _standardised(types, counts.sum(0))
         item_value = counts @ value / (counts @ rated + MEAN_PRIOR)
+        repeated, expected = _repeats(parts, popularity / popularity.sum())
         return cls(
             _float(np.log(popularity / popularity.sum())),
-            _float(np.asarray(_log_repeat(parts, popularity / popularity.sum()))),
+            _float(np.asarray(np.log((repeated + 1.0) / (expected + 1.0)))),
             _float(np.log(histogram)),
             _float(np.log(item_histogram)),
             _float(value),
             _float(rated),
             _float(item_value),
+            any_repeated=repeated > 0,
         )
 
     @classmethod
@@ -86,8 +90,8 @@ def _item_type_counts(interactions: Interactions, types: InteractionTypes) -> ND
     return counts.reshape(interactions.n_items, types.n_channels).astype(np.float64)
 
 
-def _log_repeat(parts: Iterable[Interactions], popularity: NDArray[np.float64]) -> float:
-    """Repeats over those expected of draws from the popularity, given what each user drew, in any order.
+def _repeats(parts: Iterable[Interactions], popularity: NDArray[np.float64]) -> tuple[int, float]:
+    """Repeats, and those expected of draws from the popularity, given what each user drew, in any order.
 
     An item met c times among a user's n draws is, over all orders, first met at place (n + 1) / (c + 1), and from then
     on every draw repeats it with the probability of its popularity.
@@ -99,7 +103,7 @@ def _log_repeat(parts: Iterable[Interactions], popularity: NDArray[np.float64]) 
         n_draws = part.counts[users]
         expected += float((popularity[items] * (n_draws - (n_draws + 1) / (met + 1))).sum())
         repeated += len(part) - len(pairs)
-    return float(np.log((repeated + 1.0) / (expected + 1.0)))
+    return repeated, expected
 
 
 def _standardised(
