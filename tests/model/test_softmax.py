@@ -50,6 +50,17 @@ def test_the_exact_loss_is_that_of_the_plain_softmax_whatever_the_block(
         assert torch.allclose(one, other, atol=1e-5, rtol=1e-5)
 
 
+@given(st.sets(CELL), SOME)
+def test_a_history_known_to_be_distinct_need_not_be_searched(
+    seen: set[tuple[int, int]], targets: list[tuple[int, int]]
+) -> None:
+    output, known, asked = make_output(), pairs(list(seen)), pairs(targets)
+    expected = gradients(exact_loss(output, known, asked), output)
+    for cells in (I, B * I):
+        found = gradients(exact_loss(output, known, asked, cells=cells, distinct=True), output)
+        assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(found, expected, strict=True))
+
+
 def test_logits_of_any_size_are_survived() -> None:
     output = Output(*(part.detach().mul(400).requires_grad_() for part in make_output()))
     seen, targets = pairs([(0, 1)]), pairs([(0, 2), (3, 4)])

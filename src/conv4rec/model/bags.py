@@ -50,8 +50,9 @@ def bag(
         weighted: adds weights[n] times mixture @ table[where[n]].
         lean: give the gradient of the table only where it was met, as a sparse tensor.
     """
-    n_rows, K, _ = mixtures.shape
-    cells = rows * K + kinds
+    K = 1 + int(kinds.max()) if len(kinds) else 1  # kinds that are not met take no part
+    mixtures, n_rows = mixtures[:, :K], len(mixtures)
+    cells = torch.add(kinds, rows, alpha=K)
     weights, mixture = (None, None) if weighted is None else weighted
     if not _ascend(cells):
         order = _grouped(cells, n_rows * K)[0]
@@ -104,7 +105,7 @@ class _Bag(Function):
         (B, K, C), (_, _, D), flat = mixtures.shape, table.shape, table.flatten(1)
         offsets = _offsets(cells, B * K)
         of_kinds = _sums(flat, where, offsets, None).view(B, K * C, D)
-        total = torch.bmm(mixtures.view(B, 1, K * C), of_kinds)
+        total = torch.bmm(mixtures.reshape(B, 1, K * C), of_kinds)
         of_weights = None
         if weights is not None and mixture is not None:
             of_weights = _sums(flat, where, offsets[::K], weights).view(B, C, D)
@@ -120,13 +121,15 @@ class _Bag(Function):
         order, offsets = _grouped(where, ctx.shape[0] if met is None else len(met))
         gradient = gradient.contiguous()
         spread = mixtures[..., None] * gradient[:, None, None]  # (B, K, C, D)
-        of_table = _sums(spread.flatten(2).flatten(0, 1), cells.index_select(0, order), offsets, None)
-        of_mixture = None
+        spread, cells, of_mixture = spread.flatten(2).flatten(0, 1), cells.index_select(0, order), None
         if of_weights is not None:
-            rows = torch.div(cells, mixtures.shape[1], rounding_mode="floor").index_select(0, order)
-            spread = mixture[:, None] * gradient[:, None]
-            of_table += _sums(spread.flatten(1), rows, offsets, weights.index_select(0, order))
+            rows = torch.div(cells, mixtures.shape[1], rounding_mode="floor")
+            cells = torch.stack((cells, rows + len(spread)), 1).flatten()  # each n by its kind, and by its weight
+            spread = torch.cat((spread, (mixture[:, None] * gradient[:, None]).flatten(1)))
+            weights = weights.index_select(0, order)
+            weights, offsets = torch.stack((torch.ones_like(weights), weights), 1).flatten(), 2 * offsets
             of_mixture = torch.bmm(gradient[:, None], of_weights.transpose(1, 2)).sum((0, 1))
+        of_table = _sums(spread, cells, offsets, weights)
         of_mixtures = torch.bmm(gradient[:, None], of_kinds.transpose(1, 2)).view(mixtures.shape)
         of_table = of_table.view(-1, *ctx.shape[1:])
         of_table = of_table if met is None else _lean(met, of_table, ctx.shape)
@@ -167,7 +170,7 @@ class _ProductsAt(Function):
 def _sampled_products(left: Tensor, right: Tensor, rows: Tensor, items: Tensor) -> Tensor:
     """(N, C) without copies of the rows that are multiplied."""
     n_rows, C = len(left), right.shape[1]
-    ends = functional.pad(torch.cumsum(torch.bincount(rows, minlength=n_rows), 0), (1, 0))
+    ends = torch.searchsorted(rows, torch.arange(n_rows + 1))
     columns, shape = _channels_of(items, C), (n_rows, len(right) * C)
     _hear_of_csr()
     cells = torch.sparse_csr_tensor(ends * C, columns, left.new_zeros(len(columns)), shape, check_invariants=False)
@@ -196,11 +199,11 @@ def _channels_of(items: Tensor, C: int) -> Tensor:
 
 def _of_right(gradient: Tensor, left: Tensor, rows: Tensor, items: Tensor, right: Tensor) -> Tensor:
     """(I, C, D)."""
-    order, offsets = _grouped(items, len(right))
-    rows, gradient, total = rows.index_select(0, order), gradient.index_select(0, order), torch.empty_like(right)
-    for channel in range(right.shape[1]):
-        total[:, channel] = _sums(left, rows, offsets, gradient[:, channel].contiguous())
-    return total
+    (n_items, C, D), n = right.shape, len(items)
+    order, offsets = _grouped(items, n_items)
+    rows, gradient = rows.index_select(0, order).repeat(C), gradient.index_select(0, order).T.flatten()
+    offsets = (offsets + n * torch.arange(C, device=rows.device)[:, None]).flatten()
+    return _sums(left, rows, offsets, gradient).view(C, n_items, D).transpose(0, 1).contiguous()
 
 
 def _sums(table: Tensor, where: Tensor, offsets: Tensor, weights: Tensor | None) -> Tensor:
@@ -214,8 +217,7 @@ def _ascend(rows: Tensor) -> bool:
 
 def _offsets(rows: Tensor, n_rows: int) -> Tensor:
     """(n_rows,) where each row begins; `rows` ascending."""
-    count = torch.bincount(rows, minlength=n_rows)
-    return torch.cumsum(count, 0) - count
+    return torch.searchsorted(rows, torch.arange(n_rows, device=rows.device))
 
 
 def _grouped(keys: Tensor, n: int) -> tuple[Tensor, Tensor]:
@@ -223,8 +225,8 @@ def _grouped(keys: Tensor, n: int) -> tuple[Tensor, Tensor]:
     if keys.device.type != "cpu":
         ordered, order = torch.sort(keys, stable=True)
         return order, _offsets(ordered, n)
-    order = _sorted(keys.numpy(), n)
-    return torch.from_numpy(order), _offsets(keys, n)
+    count = torch.bincount(keys, minlength=n)
+    return torch.from_numpy(_sorted(keys.numpy(), n)), torch.cumsum(count, 0) - count
 
 
 def _sorted(keys: NDArray[np.int64], n: int) -> NDArray[np.intp]:

@@ -18,14 +18,15 @@ from conv4rec.model.batch import Batch
 from conv4rec.model.experts import ConsumptionExperts, Explained, RatingExperts
 from conv4rec.model.factors import Factors
 from conv4rec.model.held import ALL, ITEM_TABLES, Held, own
-from conv4rec.model.softmax import Drawn, Output, Pairs, all_logits, exact_loss, sampled_loss
+from conv4rec.model.products import tanh
+from conv4rec.model.softmax import Drawn, Output, Pairs, block_of_logits, exact_loss, sampled_loss
 from conv4rec.model.statistics import Statistics
 
 if TYPE_CHECKING:
     from conv4rec.model.own_items import OwnItems
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "tanh": torch.tanh,
+    "tanh": tanh,
     "gelu": functional.gelu,
     "relu": torch.relu,
     "identity": lambda x: x,
@@ -58,7 +59,7 @@ class ConsumptionPath(nn.Module):
     """Which item is next: x A, encoder, activation, decoder to one logit an item.
 
     One more scalar is learned: how much likelier an item becomes for being in the history already. Where no pair occurs
-    twice it is counted, far below zero, and not learned: the law leaves the history out. Source: ours.
+    twice it starts, and stays, far below zero, and the law leaves the history out. Source: ours.
     """
 
     def __init__(self, config: ModelConfig, statistics: Statistics) -> None:
@@ -71,7 +72,8 @@ class ConsumptionPath(nn.Module):
         self.encoder = Encoder(n_items, config.channels, width)  # E
         self.decoder = nn.Parameter(torch.randn(n_items, width) * (0.5 / width**0.5))  # D
         self.bias = nn.Parameter(statistics.log_popularity.clone())  # c
-        self.repeat = nn.Parameter(statistics.log_repeat.clone(), requires_grad=statistics.any_repeated)  # ()
+        self.repeat = nn.Parameter(statistics.log_repeat.clone())  # ()
+        self.distinct = not statistics.any_repeated  # no history of the training data has an item twice
 
     def encode(self, batch: Batch, kept: Tensor | None = None) -> Tensor:
         """(B, D); in training, times what dropout keeps (B, D): 0, or 1 over the share that is kept."""
@@ -85,14 +87,14 @@ class ConsumptionPath(nn.Module):
         output = Output(self.encode(history, kept), self.decoder, self.bias, self.repeat)
         pairs = Pairs(history.rows, history.items), Pairs(targets.rows, targets.items)
         if drawn is None:
-            return exact_loss(output, *pairs, held=self.held)
+            return exact_loss(output, *pairs, distinct=self.distinct, held=self.held)
         return sampled_loss(output, *pairs, drawn, held=self.held)
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits of consumption, (B, I)."""
         output = Output(self.encode(batch), self.decoder, self.bias, self.repeat)
         seen = Pairs(batch.rows, self.held.shift(batch.items))
-        return self.held.join(all_logits(output, seen))
+        return self.held.join(block_of_logits(output, seen, 0, len(self.bias)))
 
 
 class Style(NamedTuple):

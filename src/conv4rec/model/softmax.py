@@ -49,7 +49,9 @@ class Output(NamedTuple):
         return Output(self.z * BITS, self.decoder, self.bias * BITS, self.repeat * BITS)
 
 
-def exact_loss(output: Output, seen: Pairs, targets: Pairs, *, cells: int = CELLS, held: Held = ALL) -> Tensor:
+def exact_loss(
+    output: Output, seen: Pairs, targets: Pairs, *, cells: int = CELLS, distinct: bool = False, held: Held = ALL
+) -> Tensor:
     """Sum over the targets of -log p_consume.
 
     Args:
@@ -57,6 +59,7 @@ def exact_loss(output: Output, seen: Pairs, targets: Pairs, *, cells: int = CELL
         seen: the history; a pair that is there twice counts once.
         targets: what is predicted; a pair that is there twice counts twice.
         cells: most logits that are held at once; at least one item is.
+        distinct: no pair is in the history twice, which need then not be looked for.
         held: whose rows decoder and bias have.
     """
     n_rows = len(output.z)
@@ -64,7 +67,7 @@ def exact_loss(output: Output, seen: Pairs, targets: Pairs, *, cells: int = CELL
     z, decoder, bias, repeat = output
     pairs = (*_shifted(seen, held), *_shifted(targets, held))
     of_all = held.enter(z), decoder, bias, held.enter(repeat)
-    loss: Tensor = _ExactLoss.apply(*of_all, *pairs, block, held)  # type: ignore[no-untyped-call]
+    loss: Tensor = _ExactLoss.apply(*of_all, *pairs, block, distinct, held)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -83,6 +86,7 @@ class _ExactLoss(Function):
         rows: Tensor,
         items: Tensor,
         block: int,
+        distinct: bool,
         held: Held,
     ) -> Tensor:
         output, seen, targets = Output(z, decoder, bias, repeat), Pairs(seen_rows, seen_items), Pairs(rows, items)
@@ -102,7 +106,7 @@ class _ExactLoss(Function):
         normaliser = held.log_add_up(top / BITS + total.log())  # (B,)
         picked = held.add_up(picked / BITS)
         ctx.save_for_backward(*output, *seen, *targets, normaliser, per_row)
-        ctx.block, ctx.whole = block, (powers, top, at) if block >= n_items else None
+        ctx.block, ctx.distinct, ctx.whole = block, distinct, (powers, top, at) if block >= n_items else None
         return ((normaliser * per_row).sum(dtype=torch.float64) - picked).float()
 
     @staticmethod
@@ -112,7 +116,7 @@ class _ExactLoss(Function):
         if ctx.whole is not None:
             (powers, top, at), ctx.whole = ctx.whole, None
             spread = powers.mul_((weight * torch.exp2(top - normaliser * BITS))[:, None])
-            return *_of_block(spread, output, at, 0, gradient, ctx.dtype), *[None] * 6
+            return *_of_block(spread, output, at, 0, gradient, ctx.dtype, ctx.distinct), *[None] * 7
         in_bits, of_z, of_repeat = output.in_bits(), torch.zeros_like(z), torch.zeros_like(repeat)
         of_decoder, of_bias = torch.empty_like(decoder), torch.empty_like(bias)
         for start in range(0, len(decoder), ctx.block):
@@ -120,11 +124,11 @@ class _ExactLoss(Function):
             at = Places.of(Pairs(*where[:2]), Pairs(*where[2:]), start, stop)
             logits = _add_at(_logits(in_bits, start, stop, ctx.dtype), at.seen, in_bits.repeat)
             spread = logits.sub_(normaliser[:, None] * BITS).exp2_().mul_(weight[:, None])
-            found = _of_block(spread, output, at, start, gradient, ctx.dtype)
+            found = _of_block(spread, output, at, start, gradient, ctx.dtype, ctx.distinct)
             of_z += found.z
             of_decoder[start:stop], of_bias[start:stop] = found.decoder, found.bias
             of_repeat += found.repeat
-        return of_z, of_decoder, of_bias, of_repeat, *[None] * 6
+        return of_z, of_decoder, of_bias, of_repeat, *[None] * 7
 
 
 class Places(NamedTuple):
@@ -139,20 +143,21 @@ class Places(NamedTuple):
         return cls(_cells(seen, start, stop), _cells(targets, start, stop))
 
 
-def _of_block(spread: Tensor, output: Output, at: Places, start: int, gradient: Tensor, dtype: torch.dtype) -> Output:
+def _of_block(
+    spread: Tensor, output: Output, at: Places, start: int, gradient: Tensor, dtype: torch.dtype, distinct: bool
+) -> Output:
     """The gradients of a block; `spread` (B, b) has its part of the softmax, times the weight of the row."""
     spread.view(-1).index_add_(0, at.targets, (-gradient).expand(len(at.targets)))  # (B, b) d loss / d logits
-    learned = output.repeat.requires_grad
-    of_repeat = _sum_once(spread, at.seen) if learned else torch.zeros_like(output.repeat)
+    of_repeat = (_sum if distinct else _sum_once)(spread, at.seen)
     of_bias, spread = spread.sum(0), spread.to(dtype)
     decoder = output.decoder[start : start + spread.shape[1]].to(dtype)
     return Output(product(spread, decoder), product(spread.T, output.z.to(dtype)), of_bias, of_repeat)
 
 
-def all_logits(output: Output, seen: Pairs) -> Tensor:
-    """(B, I) logits, float32; products in the precision of now."""
-    found = _logits(output, 0, len(output.decoder), _product_type(output.z))
-    return add_once(found, seen, output.repeat)
+def block_of_logits(output: Output, seen: Pairs, start: int, stop: int) -> Tensor:
+    """(B, b) logits of the items from `start` to `stop`, float32; products in the precision of now."""
+    found = _logits(output, start, stop, _product_type(output.z))
+    return _add_at(found, _cells(seen, start, stop), output.repeat)
 
 
 def add_once(logits: Tensor, pairs: Pairs, value: Tensor) -> Tensor:
@@ -170,6 +175,11 @@ def _add_at(block: Tensor, at: Tensor, value: Tensor) -> Tensor:
     flat = block.view(-1)
     flat.put_(at, flat.index_select(0, at) + value)  # a pair that is there twice is written twice, the same
     return block
+
+
+def _sum(block: Tensor, at: Tensor) -> Tensor:
+    """The sum of the cells."""
+    return block.view(-1).index_select(0, at).sum()
 
 
 def _sum_once(block: Tensor, at: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ class Statistics:
     value: Tensor
     rated: Tensor
     item_value: Tensor
-    any_repeated: bool = True
+    any_repeated: bool
 
     @property
     def n_items(self) -> int:
@@ -80,8 +80,8 @@ class Statistics:
     def blank(cls, n_items: int, types: InteractionTypes) -> "Statistics":
         """Zeros of the right shapes, for a network whose weights come from a file."""
         L, K = types.n_types, types.n_channels
-        shapes: tuple[tuple[int, ...], ...] = ((n_items,), (), (L,), (n_items, L), (K,), (K,), (n_items,))
-        return cls(*(torch.zeros(shape) for shape in shapes))
+        zeros = torch.zeros
+        return cls(zeros(n_items), zeros(()), zeros(L), zeros(n_items, L), zeros(K), zeros(K), zeros(n_items), True)
 
 
 def _item_type_counts(interactions: Interactions, types: InteractionTypes) -> NDArray[np.float64]:

@@ -54,10 +54,10 @@ class Step:
             consume, rating = self._consume_loss(share), self._rating_loss(share)
             penalty = self.penalty() / self.world.size  # gradients are added up over the processes
             loss = consume.mean + self.config.rating_weight * rating.mean + unlabelled + penalty
-        self.optimizer.zero_grad()
         torch.autograd.backward(loss)
         self.world.add_up_gradients(self.network.parameters())
         self.optimizer.step()
+        self.optimizer.zero_grad()
         sums = torch.stack([consume.total.detach(), consume.n_ours, rating.total.detach(), rating.n_ours])
         return self.world.add_up(sums.double()).cpu()
 
@@ -66,7 +66,7 @@ class Step:
         path, targets, history = self.network.consumption, batch.keep(hidden), batch.keep(~hidden)
         kept = share.dropout(len(path.encoder.bias), path.dropout) if path.dropout else None
         asked = targets.counts() > 0  # (B,) the others have no part in the loss
-        if asked.float().mean() < MOST:
+        if int(asked.sum()) < MOST * len(asked):
             targets, history, kept = targets.only(asked), history.only(asked), None if kept is None else kept[asked]
         drawn = None if self.proposal is None else self.proposal.draw()
         loss = path.loss(history, targets, drawn, kept)
