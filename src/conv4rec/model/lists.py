@@ -107,19 +107,20 @@ class _Search:
         logits, n_items = Logits.of(self.network, history, z), len(self.network.consumption.bias)
         running, totals = _Running.empty(len(z), self.k, n_items), []
         for start in range(0, n_items, self.block):
-            block = logits.block(start, min(start + self.block, n_items))
+            block, taken = logits.block(start, min(start + self.block, n_items))
             totals.append(_log_sum(block, logits.unit))
-            running = running.joined(self._listable(block, start, without), start)
-        total = torch.logsumexp(torch.stack(totals), dim=0).cpu().numpy()  # (B,)
+            if without is not None:
+                at = taken if without is history else cells(without, start, block)
+                block.view(-1).index_fill_(0, at, -torch.inf)
+            running = running.joined(self._listable(block, start), start)
+        total = (totals[0] if len(totals) == 1 else torch.logsumexp(torch.stack(totals), dim=0)).cpu().numpy()  # (B,)
         if np.isnan(total).any():
             raise TrainingError(f"row {int(np.isnan(total).argmax())}: a score is NaN, expected numbers to rank")
         items, scores = running.best()
         return Best(items, scores * np.float32(logits.unit) - total[:, None])
 
-    def _listable(self, block: Tensor, start: int, without: Batch | None) -> Scores:
-        """The (b, B) block with -inf where an item must not be listed."""
-        if without is not None:
-            block.view(-1).index_fill_(0, cells(without, start, block), -torch.inf)
+    def _listable(self, block: Tensor, start: int) -> Scores:
+        """The (b, B) block with -inf where no item may be listed."""
         scores: Scores = block.cpu().numpy()
         if self.allowed is not None:
             scores[~self.allowed[start : start + len(scores)]] = -np.inf
@@ -172,7 +173,7 @@ def _reaching(scores: Scores, least: Scores) -> tuple[NDArray[np.int64], NDArray
         at = np.flatnonzero(reached)
     else:  # most are not, and are passed by eight at a time
         words = reached.reshape(-1).view(np.uint64)
-        some = np.flatnonzero(words)
+        some = np.flatnonzero(words != 0)  # of booleans NumPy finds them in a quarter of the time
         found = np.flatnonzero(words[some].view(np.bool_))
         at = some[found >> 3] * 8 + (found & 7)
     rows = at - at // n_rows * n_rows
@@ -181,12 +182,13 @@ def _reaching(scores: Scores, least: Scores) -> tuple[NDArray[np.int64], NDArray
 
 def _guess(scores: Scores, k: int) -> Scores:
     """(B,) of (b, B) a score that more than k items of a user reach, but for one user in many thousands."""
-    sample = np.ascontiguousarray(scores[::EVERY].T)  # (B, S)
+    by_item = torch.from_numpy(np.ascontiguousarray(scores[::EVERY]))  # (S, B)
+    sample = by_item.T.contiguous().numpy()
     expected = k * sample.shape[1] / len(scores)
     place = int(expected + 4 * expected**0.5) + 1
     if place > sample.shape[1]:
         return np.full(len(sample), LOWEST)
-    sample.partition(sample.shape[1] - place, axis=1)
+    sample.sort(axis=1)  # rows so short are sorted sooner than parted
     return np.maximum(sample[:, -place], LOWEST)
 
 

@@ -52,8 +52,8 @@ class Logits:
         repeat, known = path.repeat * weight + scalars.repeat / unit, experts.begin(history)
         return cls(z * weight, path.decoder, path.bias[:, None] * weight, repeat, history, known, unit)
 
-    def block(self, start: int, stop: int) -> Tensor:
-        """(b, B) of the items from `start` to `stop`."""
+    def block(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """(b, B) of the items from `start` to `stop`, and the cells of the history among them, flattened."""
         logits = product(self.decoder[start:stop], self.z.T)
         logits.add_(self.bias[start:stop])
         if self.known is not None:
@@ -61,7 +61,7 @@ class Logits:
         at = cells(self.history, start, logits)
         flat = logits.view(-1)
         flat.put_(at, flat.index_select(0, at) + self.repeat)  # a pair that is there twice is written twice, the same
-        return logits
+        return logits, at
 
 
 def encode(path: ConsumptionPath, histories: Interactions) -> Tensor:
