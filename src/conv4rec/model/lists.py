@@ -189,7 +189,8 @@ def _guess(scores: Scores, k: int) -> Scores:
     if place > sample.shape[1]:
         return np.full(len(sample), LOWEST)
     sample.sort(axis=1)  # rows so short are sorted sooner than parted
-    return np.maximum(sample[:, -place], LOWEST)
+    least: Scores = np.maximum(sample[:, -place], LOWEST)
+    return least
 
 
 def _keys(rows: NDArray[np.int64], scores: Scores, items: NDArray[np.int64], bits: int) -> Keys:
