@@ -120,17 +120,17 @@ class _Bag(Function):
         met, where = torch.unique(where, return_inverse=True) if ctx.lean else (None, where)
         order, offsets = _grouped(where, ctx.shape[0] if met is None else len(met))
         gradient = gradient.contiguous()
-        spread = mixtures[..., None] * gradient[:, None, None]  # (B, K, C, D)
-        spread, cells, of_mixture = spread.flatten(2).flatten(0, 1), cells.index_select(0, order), None
-        if of_weights is not None:
-            rows = torch.div(cells, mixtures.shape[1], rounding_mode="floor")
-            cells = torch.stack((cells, rows + len(spread)), 1).flatten()  # each n by its kind, and by its weight
-            spread = torch.cat((spread, (mixture[:, None] * gradient[:, None]).flatten(1)))
+        cells, K, of_mixture = cells.index_select(0, order), mixtures.shape[1], None
+        of_mixtures = torch.bmm(gradient[:, None], of_kinds.transpose(1, 2)).view(mixtures.shape)
+        if of_weights is not None:  # they are one kind more, of which every interaction is
+            rows = torch.div(cells, K, rounding_mode="floor")
+            cells = torch.stack((cells + rows, (K + 1) * rows + K), 1).flatten()
             weights = weights.index_select(0, order)
             weights, offsets = torch.stack((torch.ones_like(weights), weights), 1).flatten(), 2 * offsets
+            mixtures = torch.cat((mixtures, mixture.expand(len(mixtures), 1, -1)), 1)
             of_mixture = torch.bmm(gradient[:, None], of_weights.transpose(1, 2)).sum((0, 1))
+        spread = (mixtures[..., None] * gradient[:, None, None]).flatten(2).flatten(0, 1)  # (B K, C D)
         of_table = _sums(spread, cells, offsets, weights)
-        of_mixtures = torch.bmm(gradient[:, None], of_kinds.transpose(1, 2)).view(mixtures.shape)
         of_table = of_table.view(-1, *ctx.shape[1:])
         of_table = of_table if met is None else _lean(met, of_table, ctx.shape)
         return of_table, None, None, of_mixtures, None, of_mixture, None

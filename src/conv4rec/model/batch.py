@@ -79,6 +79,11 @@ class Resident:
         return Batch(rows, self.items[places].long(), self.channels[places].long(), len(users))
 
 
+def count(mask: Tensor) -> int:
+    """How many of (N,) are true; on the CPU NumPy is faster at it."""
+    return int(np.count_nonzero(mask.numpy()) if mask.device.type == "cpu" else mask.sum())
+
+
 def _places(mask: Tensor) -> Tensor:
     """Where (N,) is true; on the CPU NumPy is faster at it."""
     return torch.from_numpy(np.flatnonzero(mask.numpy())) if mask.device.type == "cpu" else mask.nonzero()[:, 0]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from conv4rec.data.interactions import Interactions
-from conv4rec.model.batch import Batch, Resident
+from conv4rec.model.batch import Batch, Resident, count
 from conv4rec.training.world import World
 
 Order = Callable[[int], Tensor]
@@ -25,14 +25,14 @@ class Share(NamedTuple):
     before: int = 0
     after: int = 0
 
-    def hide(self, part: float) -> tuple[Tensor, Tensor]:
-        """(N,) whether each of our interactions is hidden, and () how many are in the whole batch.
+    def hide(self, part: float) -> tuple[Tensor, int]:
+        """(N,) whether each of our interactions is hidden, and how many are in the whole batch.
 
         Drawn for the whole batch, so that it does not matter who has which users.
         """
         n = len(self.batch.rows)
         hidden = chances(self.before + n + self.after, part, self.batch.rows.device)
-        return hidden[self.before : self.before + n], hidden.sum()
+        return hidden[self.before : self.before + n], count(hidden)
 
     def dropout(self, width: int, part: float) -> Tensor:
         """(B, width) factors of our users' bottlenecks: 0 in the given part, and more than 1 elsewhere."""

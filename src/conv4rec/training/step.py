@@ -8,6 +8,7 @@ from torch import Tensor
 
 from conv4rec.config import TrainConfig
 from conv4rec.model import law
+from conv4rec.model.batch import count
 from conv4rec.model.network import Network
 from conv4rec.model.softmax import Proposal
 from conv4rec.training.adam import Adam
@@ -24,13 +25,13 @@ class _Loss(NamedTuple):
     """A part of the loss: its sum over our targets, how many these are, and how many the whole batch has."""
 
     total: Tensor
-    n_ours: Tensor
-    n_all: Tensor
+    n_ours: int
+    n_all: int
 
     @property
     def mean(self) -> Tensor:
         """Our contribution to the mean over the whole batch."""
-        return self.total / self.n_all.clamp(min=1)
+        return self.total / max(1, self.n_all)
 
 
 @dataclass(frozen=True)
@@ -58,28 +59,29 @@ class Step:
         self.world.add_up_gradients(self.network.parameters())
         self.optimizer.step()
         self.optimizer.zero_grad()
-        sums = torch.stack([consume.total.detach(), consume.n_ours, rating.total.detach(), rating.n_ours])
-        return self.world.add_up(sums.double()).cpu()
+        totals = consume.total.detach(), rating.total.detach()
+        sums = [float(totals[0]), consume.n_ours, float(totals[1]), rating.n_ours]
+        return self.world.add_up(torch.tensor(sums, dtype=torch.float64, device=self.covers.device)).cpu()
 
     def _consume_loss(self, share: Share) -> _Loss:
         batch, (hidden, n_all) = share.batch, share.hide(self.config.mask)
         path, targets, history = self.network.consumption, batch.keep(hidden), batch.keep(~hidden)
         kept = share.dropout(len(path.encoder.bias), path.dropout) if path.dropout else None
         asked = targets.counts() > 0  # (B,) the others have no part in the loss
-        if int(asked.sum()) < MOST * len(asked):
+        if count(asked) < MOST * len(asked):
             targets, history, kept = targets.only(asked), history.only(asked), None if kept is None else kept[asked]
         drawn = None if self.proposal is None else self.proposal.draw()
         loss = path.loss(history, targets, drawn, kept)
-        return _Loss(loss, hidden.sum(), n_all)
+        return _Loss(loss, count(hidden), n_all)
 
     def _rating_loss(self, share: Share) -> _Loss:
         path, batch = self.network.rating, share.batch
         if path is None:
-            return _Loss(*torch.zeros(3, device=self.covers.device))
+            return _Loss(torch.zeros((), device=self.covers.device), 0, 0)
         hidden, n_all = share.hide(self.config.rating_mask)
         style, targets = path.encode(batch.keep(~hidden)), batch.keep(hidden)
         logits = path.pairs(style, targets.rows, targets.items)  # (N, L)
-        return _Loss(self._type_loss(logits.float(), targets.channels), hidden.sum(), n_all)
+        return _Loss(self._type_loss(logits.float(), targets.channels), count(hidden), n_all)
 
     def _type_loss(self, logits: Tensor, channels: Tensor) -> Tensor:
         if bool((channels < logits.shape[1]).all()):  # the first L channels are the outcomes, the others sets of them

@@ -100,7 +100,7 @@ class UnlabelledTerm:
 
         def labelled_loss() -> Tensor:
             ours = self.path.loss(history.only(asked), targets.only(asked))
-            return self.world.add_up(ours.detach()) / n_all.clamp(min=1)
+            return self.world.add_up(ours.detach()) / max(1, n_all)
 
         steps = adaptive_steps(self.optimizer, whole)
         inverse_gradient(parameters, self._weighted(steps), labelled_loss)
