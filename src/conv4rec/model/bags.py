@@ -108,7 +108,7 @@ class _Bag(Function):
         total = torch.bmm(mixtures.reshape(B, 1, K * C), of_kinds)
         of_weights = None
         if weights is not None and mixture is not None:
-            of_weights = _sums(flat, where, offsets[::K], weights).view(B, C, D)
+            of_weights = _sums(flat, where, offsets[::K].contiguous(), weights).view(B, C, D)
             total = torch.baddbmm(total, mixture.expand(B, 1, C), of_weights)
         ctx.save_for_backward(where, cells, mixtures, weights, mixture, of_kinds, of_weights)
         ctx.shape, ctx.lean = tuple(table.shape), lean
