@@ -41,7 +41,7 @@ class Batch(NamedTuple):
 
     def counts(self) -> Tensor:
         """(B,) the number of interactions of every user."""
-        return torch.bincount(self.rows, minlength=self.n_rows)
+        return torch.searchsorted(self.rows, torch.arange(self.n_rows + 1, device=self.rows.device)).diff()
 
     def channel_counts(self, n_channels: int) -> Tensor:
         """(B, n_channels) the number of interactions of every user in every channel."""

@@ -90,14 +90,14 @@ class _ExactLoss(Function):
         held: Held,
     ) -> Tensor:
         output, seen, targets = Output(z, decoder, bias, repeat), Pairs(seen_rows, seen_items), Pairs(rows, items)
-        ctx.dtype, in_bits = _product_type(z), output.in_bits()
+        ctx.dtype, in_bits, add = _product_type(z), output.in_bits(), _add if distinct else _add_once
         n_items = len(decoder)
         top = z.new_full((len(z),), -torch.inf, dtype=torch.float32)
         total, picked = torch.zeros_like(top), top.new_zeros((), dtype=torch.float64)
         for start in range(0, n_items, block):
             stop = min(start + block, n_items)
             at = Places.of(seen, targets, start, stop)
-            found = _add_at(_logits(in_bits, start, stop, ctx.dtype), at.seen, in_bits.repeat)  # (B, b)
+            found = add(_logits(in_bits, start, stop, ctx.dtype), at.seen, in_bits.repeat)  # (B, b)
             picked += found.view(-1).index_select(0, at.targets).sum(dtype=torch.float64)
             before, top = top, torch.maximum(top, found.amax(1))
             powers = found.sub_(top[:, None]).exp2_()
@@ -112,7 +112,7 @@ class _ExactLoss(Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         z, decoder, bias, repeat, *where, normaliser, per_row = ctx.saved_tensors
-        output, weight = Output(z, decoder, bias, repeat), per_row * gradient
+        output, weight, add = Output(z, decoder, bias, repeat), per_row * gradient, _add if ctx.distinct else _add_once
         if ctx.whole is not None:
             (powers, top, at), ctx.whole = ctx.whole, None
             spread = powers.mul_((weight * torch.exp2(top - normaliser * BITS))[:, None])
@@ -122,7 +122,7 @@ class _ExactLoss(Function):
         for start in range(0, len(decoder), ctx.block):
             stop = min(start + ctx.block, len(decoder))
             at = Places.of(Pairs(*where[:2]), Pairs(*where[2:]), start, stop)
-            logits = _add_at(_logits(in_bits, start, stop, ctx.dtype), at.seen, in_bits.repeat)
+            logits = add(_logits(in_bits, start, stop, ctx.dtype), at.seen, in_bits.repeat)
             spread = logits.sub_(normaliser[:, None] * BITS).exp2_().mul_(weight[:, None])
             found = _of_block(spread, output, at, start, gradient, ctx.dtype, ctx.distinct)
             of_z += found.z
@@ -157,12 +157,12 @@ def _of_block(
 def block_of_logits(output: Output, seen: Pairs, start: int, stop: int) -> Tensor:
     """(B, b) logits of the items from `start` to `stop`, float32; products in the precision of now."""
     found = _logits(output, start, stop, _product_type(output.z))
-    return _add_at(found, _cells(seen, start, stop), output.repeat)
+    return _add_once(found, _cells(seen, start, stop), output.repeat)
 
 
 def add_once(logits: Tensor, pairs: Pairs, value: Tensor) -> Tensor:
     """The (B, I) logits with a value added at the pairs, in place; once at each."""
-    return _add_at(logits, _cells(pairs, 0, logits.shape[1]), value)
+    return _add_once(logits, _cells(pairs, 0, logits.shape[1]), value)
 
 
 def _logits(output: Output, start: int, stop: int, dtype: torch.dtype) -> Tensor:
@@ -171,15 +171,17 @@ def _logits(output: Output, start: int, stop: int, dtype: torch.dtype) -> Tensor
     return product(z.to(dtype), decoder[start:stop].to(dtype).T, bias[start:stop].to(dtype)).float()
 
 
-def _add_at(block: Tensor, at: Tensor, value: Tensor) -> Tensor:
+def _add_once(block: Tensor, at: Tensor, value: Tensor) -> Tensor:
+    """With a value added at the cells, in place; once at one that is named twice."""
     flat = block.view(-1)
-    flat.put_(at, flat.index_select(0, at) + value)  # a pair that is there twice is written twice, the same
+    flat.put_(at, flat.index_select(0, at) + value)  # what is named twice is written twice, the same
     return block
 
 
-def _sum(block: Tensor, at: Tensor) -> Tensor:
-    """The sum of the cells."""
-    return block.view(-1).index_select(0, at).sum()
+def _add(block: Tensor, at: Tensor, value: Tensor) -> Tensor:
+    """The same where no cell is named twice."""
+    block.view(-1).index_add_(0, at, value.to(block.dtype).expand(len(at)))
+    return block
 
 
 def _sum_once(block: Tensor, at: Tensor) -> Tensor:
@@ -187,6 +189,11 @@ def _sum_once(block: Tensor, at: Tensor) -> Tensor:
     times = torch.zeros(block.numel(), dtype=torch.int32, device=block.device)
     times.index_add_(0, at, torch.ones_like(at, dtype=torch.int32))
     return (block.view(-1).index_select(0, at) / times.index_select(0, at)).sum()
+
+
+def _sum(block: Tensor, at: Tensor) -> Tensor:
+    """The same where no cell is named twice."""
+    return block.view(-1).index_select(0, at).sum()
 
 
 def _cells(pairs: Pairs, start: int, stop: int) -> Tensor:
