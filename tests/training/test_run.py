@@ -236,6 +236,17 @@ def test_the_size_of_a_batch(wanted: int | None, n_users: int, size: int) -> Non
     assert choose_batch_size(wanted, n_users) == size
 
 
+def test_gradients_that_a_network_comes_with_have_no_part(setting: Setting) -> None:
+    clean, marked = setting.network(), setting.network()
+    for parameter in marked.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    for network in (clean, marked):
+        setting.run(network, epochs=1)
+    found, expected = marked.state_dict(), clean.state_dict()
+    assert all(torch.equal(value, found[name]) for name, value in expected.items())
+    assert all(parameter.grad is None for parameter in marked.parameters())
+
+
 def test_bfloat16_products_learn_too(setting: Setting) -> None:
     result = setting.run(setting.network(), precision="bfloat16", epochs=30)
     assert result.epochs[-1].validation["recall@20"] > 0.95

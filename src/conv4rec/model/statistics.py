@@ -80,8 +80,9 @@ class Statistics:
     def blank(cls, n_items: int, types: InteractionTypes) -> "Statistics":
         """Zeros of the right shapes, for a network whose weights come from a file."""
         L, K = types.n_types, types.n_channels
-        zeros = torch.zeros
-        return cls(zeros(n_items), zeros(()), zeros(L), zeros(n_items, L), zeros(K), zeros(K), zeros(n_items), True)
+        shapes: tuple[tuple[int, ...], ...] = ((n_items,), (), (L,), (n_items, L), (K,), (K,), (n_items,))
+        popularity, repeat, histogram, item_histogram, value, rated, item_value = map(torch.zeros, shapes)
+        return cls(popularity, repeat, histogram, item_histogram, value, rated, item_value, any_repeated=True)
 
 
 def _item_type_counts(interactions: Interactions, types: InteractionTypes) -> NDArray[np.float64]:
