@@ -218,7 +218,7 @@ def test_the_penalty_falls_on_the_tables_alone(setting: Setting) -> None:
         "rating.encoder.table": 0.25,
         "rating.decoder": 0.25,
     }
-    assert decays.keys() == dict(network.named_parameters()).keys()
+    assert decays.keys() == {name for name, parameter in network.named_parameters() if parameter.requires_grad}
 
 
 def test_a_device_that_is_not_there() -> None:
@@ -268,8 +268,8 @@ def test_the_softmax_is_chosen_by_the_number_of_items(wanted: str, n_items: int,
 def test_a_sampled_softmax_learns_the_checkerboard_too(setting: Setting) -> None:
     """Not as sharply: rows move without momentum, and the normaliser is an estimate."""
     exact, network, lean = setting.run(setting.network()), setting.network(), set()
-    for name, parameter in network.named_parameters():
-        parameter.register_hook(  # type: ignore[no-untyped-call]
+    for name in network.item_tables():
+        network.get_parameter(name).register_hook(  # type: ignore[no-untyped-call]
             lambda gradient, name=name: lean.add(name) if gradient.is_sparse else None
         )
     start = setting.run(setting.network(), epochs=1, learning_rate=1e-9).epochs[0].validation["nll_consume"]

@@ -42,7 +42,8 @@ class Setting:
 
     def term(self, network: Network, **changes: object) -> UnlabelledTerm:
         config = TrainConfig.model_validate({"denoise": "idl", "denoise_weight": 1.0, "denoise_warmup": 0} | changes)
-        optimizer = Adam([{"params": list(network.parameters()), "weight_decay": 0.0}], lr=0.01)
+        learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        optimizer = Adam([{"params": learned, "weight_decay": 0.0}], lr=0.01)
         term = UnlabelledTerm(network.consumption, optimizer, config, World(), n_epochs=9)
         term.begin(1)
         return term

@@ -6,6 +6,7 @@ Source: ours, measured in docs/performance.md.
 """
 
 import warnings
+from contextlib import nullcontext
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -56,11 +57,12 @@ def bag(
     weights, mixture = (None, None) if weighted is None else weighted
     if not _ascend(cells):
         order = _grouped(cells, n_rows * K)[0]
-        where, cells = where.index_select(0, order), cells.index_select(0, order)
+        where, rows, cells = (each.index_select(0, order) for each in (where, rows, cells))
         weights = None if weights is None else weights.index_select(0, order)
-    with torch.autocast(table.device.type, enabled=False):  # sums, and no time to gain
-        summed: Tensor = _Bag.apply(table, where, cells, mixtures, weights, mixture, lean)  # type: ignore[no-untyped-call]
-    return summed
+    device, given = table.device.type, (table, where, rows, cells, mixtures, weights, mixture, lean)
+    with torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext():
+        summed: Tensor = _Bag.apply(*given)  # type: ignore[no-untyped-call]
+    return summed  # sums in single precision: bfloat16 has no time to gain
 
 
 def lean_rows(table: Tensor, which: Tensor) -> Tensor:
@@ -96,6 +98,7 @@ class _Bag(Function):
         ctx: Any,
         table: Tensor,
         where: Tensor,
+        rows: Tensor,
         cells: Tensor,
         mixtures: Tensor,
         weights: Tensor | None,
@@ -110,30 +113,25 @@ class _Bag(Function):
         if weights is not None and mixture is not None:
             of_weights = _sums(flat, where, offsets[::K].contiguous(), weights).view(B, C, D)
             total = torch.baddbmm(total, mixture.expand(B, 1, C), of_weights)
-        ctx.save_for_backward(where, cells, mixtures, weights, mixture, of_kinds, of_weights)
+        ctx.save_for_backward(where, rows, cells, mixtures, weights, mixture, of_kinds, of_weights)
         ctx.shape, ctx.lean = tuple(table.shape), lean
         return total[:, 0]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        where, cells, mixtures, weights, mixture, of_kinds, of_weights = ctx.saved_tensors
+        where, rows, cells, mixtures, weights, mixture, of_kinds, of_weights = ctx.saved_tensors
         met, where = torch.unique(where, return_inverse=True) if ctx.lean else (None, where)
         order, offsets = _grouped(where, ctx.shape[0] if met is None else len(met))
-        gradient = gradient.contiguous()
-        cells, K, of_mixture = cells.index_select(0, order), mixtures.shape[1], None
+        gradient, of_mixture = gradient.contiguous(), None
         of_mixtures = torch.bmm(gradient[:, None], of_kinds.transpose(1, 2)).view(mixtures.shape)
-        if of_weights is not None:  # they are one kind more, of which every interaction is
-            rows = torch.div(cells, K, rounding_mode="floor")
-            cells = torch.stack((cells + rows, (K + 1) * rows + K), 1).flatten()
-            weights = weights.index_select(0, order)
-            weights, offsets = torch.stack((torch.ones_like(weights), weights), 1).flatten(), 2 * offsets
-            mixtures = torch.cat((mixtures, mixture.expand(len(mixtures), 1, -1)), 1)
-            of_mixture = torch.bmm(gradient[:, None], of_weights.transpose(1, 2)).sum((0, 1))
         spread = (mixtures[..., None] * gradient[:, None, None]).flatten(2).flatten(0, 1)  # (B K, C D)
-        of_table = _sums(spread, cells, offsets, weights)
-        of_table = of_table.view(-1, *ctx.shape[1:])
+        of_table = _sums(spread, cells.index_select(0, order), offsets, None).view(-1, *ctx.shape[1:])
+        if of_weights is not None:
+            rows, weights = rows.index_select(0, order), weights.index_select(0, order)
+            of_table.addcmul_(mixture[:, None], _sums(gradient, rows, offsets, weights)[:, None])
+            of_mixture = torch.bmm(gradient[:, None], of_weights.transpose(1, 2)).sum((0, 1))
         of_table = of_table if met is None else _lean(met, of_table, ctx.shape)
-        return of_table, None, None, of_mixtures, None, of_mixture, None
+        return of_table, None, None, None, of_mixtures, None, of_mixture, None
 
 
 class _LeanRows(Function):
@@ -152,30 +150,33 @@ class _LeanRows(Function):
 class _ProductsAt(Function):
     @staticmethod
     def forward(ctx: Any, left: Tensor, right: Tensor, rows: Tensor, items: Tensor) -> Tensor:
-        ctx.save_for_backward(left, right, rows, items)
+        C = right.shape[1]
+        columns = (items[:, None] * C + torch.arange(C, device=items.device)).flatten()  # (N C,) rows of (I C, D)
+        starts = torch.searchsorted(rows, torch.arange(len(left) + 1, device=rows.device)) * C
+        ctx.save_for_backward(left, right, rows, columns, starts)
         fit = len(items) <= len(left) * len(right)  # no sparse matrix has more cells; repeated pairs may be more
         if fit and left.device.type == "cpu" and left.dtype == right.dtype == torch.float32:
-            return _sampled_products(left, right, rows, items)
+            return _sampled_products(left, right.flatten(0, 1), starts, columns).view(-1, C)
         found = functional.embedding(items, right.flatten(1)).view(len(items), *right.shape[1:])  # (N, C, D)
         return torch.bmm(found, functional.embedding(rows, left)[:, :, None])[:, :, 0]  # (N, C)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        left, right, rows, items = ctx.saved_tensors
-        gradient = gradient.to(left.dtype)
-        of_left = _of_left(gradient, right, rows, items, len(left))
-        return of_left, _of_right(gradient, left, rows, items, right), None, None
+        left, right, rows, columns, starts = ctx.saved_tensors
+        gradient, flat = gradient.to(left.dtype).flatten(), right.flatten(0, 1)
+        of_left = _sums(flat, columns, starts[:-1], gradient)
+        order, offsets = _grouped(columns, len(flat))
+        rows = rows.index_select(0, torch.div(order, right.shape[1], rounding_mode="floor"))
+        return of_left, _sums(left, rows, offsets, gradient.index_select(0, order)).view(right.shape), None, None
 
 
-def _sampled_products(left: Tensor, right: Tensor, rows: Tensor, items: Tensor) -> Tensor:
-    """(N, C) without copies of the rows that are multiplied."""
-    n_rows, C = len(left), right.shape[1]
-    ends = torch.searchsorted(rows, torch.arange(n_rows + 1))
-    columns, shape = _channels_of(items, C), (n_rows, len(right) * C)
+def _sampled_products(left: Tensor, right: Tensor, starts: Tensor, columns: Tensor) -> Tensor:
+    """(M,) products of rows of left (B, D) and right (J, D), without copies of them, where a CSR matrix has cells."""
     _hear_of_csr()
-    cells = torch.sparse_csr_tensor(ends * C, columns, left.new_zeros(len(columns)), shape, check_invariants=False)
-    products: Tensor = torch.sparse.sampled_addmm(cells, left, right.flatten(0, 1).T).values()
-    return products.view(-1, C)
+    values, shape = left.new_zeros(len(columns)), (len(left), len(right))
+    cells = torch.sparse_csr_tensor(starts, columns, values, shape, check_invariants=False)
+    products: Tensor = torch.sparse.sampled_addmm(cells, left, right.T).values()
+    return products
 
 
 @cache
@@ -186,33 +187,14 @@ def _hear_of_csr() -> None:
         torch.zeros(1, 1).to_sparse_csr()
 
 
-def _of_left(gradient: Tensor, right: Tensor, rows: Tensor, items: Tensor, n_rows: int) -> Tensor:
-    """(B, D)."""
-    C = right.shape[1]
-    return _sums(right.flatten(0, 1), _channels_of(items, C), _offsets(rows, n_rows) * C, gradient.flatten())
-
-
-def _channels_of(items: Tensor, C: int) -> Tensor:
-    """(N C,) the rows of all channels of the items, in a table of channels of items."""
-    return (items[:, None] * C + torch.arange(C, device=items.device)).flatten()
-
-
-def _of_right(gradient: Tensor, left: Tensor, rows: Tensor, items: Tensor, right: Tensor) -> Tensor:
-    """(I, C, D)."""
-    (n_items, C, D), n = right.shape, len(items)
-    order, offsets = _grouped(items, n_items)
-    rows, gradient = rows.index_select(0, order).repeat(C), gradient.index_select(0, order).T.flatten()
-    offsets = (offsets + n * torch.arange(C, device=rows.device)[:, None]).flatten()
-    return _sums(left, rows, offsets, gradient).view(C, n_items, D).transpose(0, 1).contiguous()
-
-
 def _sums(table: Tensor, where: Tensor, offsets: Tensor, weights: Tensor | None) -> Tensor:
     """One sum for every offset, over the rows of the table from there to the next."""
     return torch.embedding_bag(table, where, offsets, False, 0, False, weights)[0]  # mode 0 is a sum
 
 
 def _ascend(rows: Tensor) -> bool:
-    return bool((rows[1:] >= rows[:-1]).all())
+    values: Any = rows.numpy() if rows.device.type == "cpu" else rows  # a third of the time of torch
+    return bool((values[1:] >= values[:-1]).all())
 
 
 def _offsets(rows: Tensor, n_rows: int) -> Tensor:

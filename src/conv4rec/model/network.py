@@ -59,7 +59,7 @@ class ConsumptionPath(nn.Module):
     """Which item is next: x A, encoder, activation, decoder to one logit an item.
 
     One more scalar is learned: how much likelier an item becomes for being in the history already. Where no pair occurs
-    twice it starts, and stays, far below zero, and the law leaves the history out. Source: ours.
+    twice there is nothing to learn: it is far below zero, and the law leaves the history out. Source: ours.
     """
 
     def __init__(self, config: ModelConfig, statistics: Statistics) -> None:
@@ -72,8 +72,8 @@ class ConsumptionPath(nn.Module):
         self.encoder = Encoder(n_items, config.channels, width)  # E
         self.decoder = nn.Parameter(torch.randn(n_items, width) * (0.5 / width**0.5))  # D
         self.bias = nn.Parameter(statistics.log_popularity.clone())  # c
-        self.repeat = nn.Parameter(statistics.log_repeat.clone())  # ()
         self.distinct = not statistics.any_repeated  # no history of the training data has an item twice
+        self.repeat = nn.Parameter(statistics.log_repeat.clone(), requires_grad=statistics.any_repeated)  # ()
 
     def encode(self, batch: Batch, kept: Tensor | None = None) -> Tensor:
         """(B, D); in training, times what dropout keeps (B, D): 0, or 1 over the share that is kept."""

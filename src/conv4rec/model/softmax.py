@@ -1,9 +1,10 @@
 """The consumption loss at the output layer, with memory that does not grow with the catalogue.
 
-The logits of B users are made for a block of items at a time. A first pass keeps a running log-sum-exp; the backward
-pass makes the logits of each block again. One block is held instead of made again. Memory beyond weights and their
-gradients: 4 bytes x B x (block) x 2, whatever the number of items. Source: ours; Milakov and Gimelshein 2018 (arXiv
-1805.02867) for the running normaliser.
+The logits of B users are made for a block of items at a time. A first pass adds up exponentials; the backward pass
+makes the logits of each block again. One block is held instead of made again. Memory beyond weights and gradients: 4
+bytes x B x (block) x 2, whatever the number of items. Exponentials are those of the logits themselves, which saves two
+passes over a block. Only where their sum leaves the range in which float32 loses nothing, the largest logit of each user
+is sought, and taken away from all of them first. Source: ours.
 
 For catalogues where even the time is too long, `sampled_loss` puts S items drawn from q in the place of all:
 
@@ -13,6 +14,8 @@ The sum under the logarithm is unbiased whatever q is (log-Q correction: Bengio 
 """
 
 import math
+from collections.abc import Iterable, Iterator
+from functools import reduce
 from typing import Any, NamedTuple
 
 import torch
@@ -25,6 +28,8 @@ from conv4rec.model.products import product
 
 CELLS = 1 << 24
 """Logits in a block: users x items."""
+LARGE = 2.0**64
+"""A sum of exponentials between its inverse and it has lost nothing: float32 goes from 2^-126 to 2^128."""
 BITS = 1 / math.log(2)
 """To a nat. Powers of 2 take half of the time of powers of e."""
 
@@ -91,22 +96,21 @@ class _ExactLoss(Function):
     ) -> Tensor:
         output, seen, targets = Output(z, decoder, bias, repeat), Pairs(seen_rows, seen_items), Pairs(rows, items)
         ctx.dtype, in_bits, add = _product_type(z), output.in_bits(), _add if distinct else _add_once
-        n_items = len(decoder)
-        top = z.new_full((len(z),), -torch.inf, dtype=torch.float32)
-        total, picked = torch.zeros_like(top), top.new_zeros((), dtype=torch.float64)
-        for start in range(0, n_items, block):
-            stop = min(start + block, n_items)
-            at = Places.of(seen, targets, start, stop)
-            found = add(_logits(in_bits, start, stop, ctx.dtype), at.seen, in_bits.repeat)  # (B, b)
-            picked += found.view(-1).index_select(0, at.targets).sum(dtype=torch.float64)
-            before, top = top, torch.maximum(top, found.amax(1))
-            powers = found.sub_(top[:, None]).exp2_()
-            total = total * torch.exp2(before - top) + powers.sum(1)
+        blocks = [(start, min(start + block, len(decoder))) for start in range(0, len(decoder), block)]
+
+        def logits() -> Iterator[tuple[Tensor, Places]]:
+            for start, stop in blocks:
+                at = Places.of(seen, targets, start, stop)
+                yield add(_logits(in_bits, start, stop, ctx.dtype), at.seen, in_bits.repeat), at  # (B, b)
+
+        sums = _Sums.of(logits())
+        if not sums.exact:
+            sums = _Sums.of(logits(), _largest(found for found, _ in logits()))
         per_row = torch.bincount(rows, minlength=len(z)).float()
-        normaliser = held.log_add_up(top / BITS + total.log())  # (B,)
-        picked = held.add_up(picked / BITS)
+        normaliser = held.log_add_up(sums.log())  # (B,)
+        picked = held.add_up(sums.picked / BITS)
         ctx.save_for_backward(*output, *seen, *targets, normaliser, per_row)
-        ctx.block, ctx.distinct, ctx.whole = block, distinct, (powers, top, at) if block >= n_items else None
+        ctx.block, ctx.distinct, ctx.whole = block, distinct, sums if len(blocks) == 1 else None
         return ((normaliser * per_row).sum(dtype=torch.float64) - picked).float()
 
     @staticmethod
@@ -114,9 +118,9 @@ class _ExactLoss(Function):
         z, decoder, bias, repeat, *where, normaliser, per_row = ctx.saved_tensors
         output, weight, add = Output(z, decoder, bias, repeat), per_row * gradient, _add if ctx.distinct else _add_once
         if ctx.whole is not None:
-            (powers, top, at), ctx.whole = ctx.whole, None
-            spread = powers.mul_((weight * torch.exp2(top - normaliser * BITS))[:, None])
-            return *_of_block(spread, output, at, 0, gradient, ctx.dtype, ctx.distinct), *[None] * 7
+            sums, ctx.whole = ctx.whole, None
+            spread = sums.powers.mul_((weight * sums.share(normaliser))[:, None])
+            return *_of_block(ctx, spread, output, sums.at, 0, gradient), *[None] * 7
         in_bits, of_z, of_repeat = output.in_bits(), torch.zeros_like(z), torch.zeros_like(repeat)
         of_decoder, of_bias = torch.empty_like(decoder), torch.empty_like(bias)
         for start in range(0, len(decoder), ctx.block):
@@ -124,11 +128,56 @@ class _ExactLoss(Function):
             at = Places.of(Pairs(*where[:2]), Pairs(*where[2:]), start, stop)
             logits = add(_logits(in_bits, start, stop, ctx.dtype), at.seen, in_bits.repeat)
             spread = logits.sub_(normaliser[:, None] * BITS).exp2_().mul_(weight[:, None])
-            found = _of_block(spread, output, at, start, gradient, ctx.dtype, ctx.distinct)
+            found = _of_block(ctx, spread, output, at, start, gradient)
             of_z += found.z
             of_decoder[start:stop], of_bias[start:stop] = found.decoder, found.bias
             of_repeat += found.repeat
         return of_z, of_decoder, of_bias, of_repeat, *[None] * 7
+
+
+class _Sums(NamedTuple):
+    """What a pass over blocks of logits to the base 2 adds up, and what it leaves of the last block."""
+
+    top: Tensor | None  # (B,) what was taken away from the logits
+    total: Tensor  # (B,) of the powers
+    picked: Tensor  # () of the logits of the targets
+    powers: Tensor  # (B, b)
+    at: "Places"
+
+    @classmethod
+    def of(cls, blocks: Iterable[tuple[Tensor, "Places"]], top: Tensor | None = None) -> "_Sums":
+        """Add up at least one block, whose logits become powers in place."""
+        return reduce(cls._with, (cls._of_one(found, at, top) for found, at in blocks))
+
+    @classmethod
+    def _of_one(cls, block: Tensor, at: "Places", top: Tensor | None) -> "_Sums":
+        picked = block.view(-1).index_select(0, at.targets).sum(dtype=torch.float64)
+        powers = (block if top is None else block.sub_(top[:, None])).exp2_()
+        return cls(top, powers.sum(1), picked, powers, at)
+
+    def _with(self, last: "_Sums") -> "_Sums":
+        return last._replace(total=self.total + last.total, picked=self.picked + last.picked)
+
+    @property
+    def exact(self) -> bool:
+        """Whether no sum is too large or too small for what it is made of; false of one that is no number."""
+        if not len(self.total):
+            return True
+        least, most = map(float, self.total.aminmax())
+        return least > 1 / LARGE and most < LARGE
+
+    def log(self) -> Tensor:
+        """(B,) log-sum-exp of the logits, in nats."""
+        return self.total.log() if self.top is None else self.total.log() + self.top / BITS
+
+    def share(self, normaliser: Tensor) -> Tensor:
+        """(B,) what makes probabilities of the powers, given the (B,) log-sum-exp over all items in nats."""
+        return torch.exp2(-BITS * normaliser if self.top is None else self.top - BITS * normaliser)
+
+
+def _largest(blocks: Iterable[Tensor]) -> Tensor:
+    """(B,) the largest of every row of at least one (B, b) block."""
+    return reduce(torch.maximum, (each.amax(1) for each in blocks))
 
 
 class Places(NamedTuple):
@@ -143,15 +192,15 @@ class Places(NamedTuple):
         return cls(_cells(seen, start, stop), _cells(targets, start, stop))
 
 
-def _of_block(
-    spread: Tensor, output: Output, at: Places, start: int, gradient: Tensor, dtype: torch.dtype, distinct: bool
-) -> Output:
+def _of_block(ctx: Any, spread: Tensor, output: Output, at: Places, start: int, gradient: Tensor) -> Output:
     """The gradients of a block; `spread` (B, b) has its part of the softmax, times the weight of the row."""
     spread.view(-1).index_add_(0, at.targets, (-gradient).expand(len(at.targets)))  # (B, b) d loss / d logits
-    of_repeat = (_sum if distinct else _sum_once)(spread, at.seen)
-    of_bias, spread = spread.sum(0), spread.to(dtype)
-    decoder = output.decoder[start : start + spread.shape[1]].to(dtype)
-    return Output(product(spread, decoder), product(spread.T, output.z.to(dtype)), of_bias, of_repeat)
+    of_repeat = output.repeat.detach()  # nobody asks for it
+    if ctx.needs_input_grad[3]:
+        of_repeat = (_sum if ctx.distinct else _sum_once)(spread, at.seen)
+    of_bias, spread = spread.sum(0), spread.to(ctx.dtype)
+    decoder = output.decoder[start : start + spread.shape[1]].to(ctx.dtype)
+    return Output(product(spread, decoder), product(spread.T, output.z.to(ctx.dtype)), of_bias, of_repeat)
 
 
 def block_of_logits(output: Output, seen: Pairs, start: int, stop: int) -> Tensor:

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.adam import adam
 
 NAMES = "exp_avg", "exp_avg_sq", "step"
 """Of what is known of a parameter, as in torch.optim: mean and second moment of its gradients, and their number."""
@@ -61,12 +60,15 @@ class Adam:
         return (parameter for group in self.param_groups for parameter in group["params"])
 
     def _move(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        if not parameters:
+            return
         states = [self.state[parameter] or self._start(parameter) for parameter in parameters]
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         means, squares, steps = ([state[name] for state in states] for name in NAMES)
         beta1, beta2 = group["betas"]
         told = {name: group[name] for name in ("lr", "weight_decay", "eps")} | {"beta1": beta1, "beta2": beta2}
-        adam(parameters, gradients, means, squares, [], steps, fused=True, amsgrad=False, maximize=False, **told)
+        torch._foreach_add_(steps, 1)
+        torch._fused_adam_(parameters, gradients, means, squares, [], steps, amsgrad=False, maximize=False, **told)
 
     def _start(self, parameter: Tensor) -> dict[str, Tensor]:
         mean, square = torch.zeros_like(parameter), torch.zeros_like(parameter)

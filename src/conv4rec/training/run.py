@@ -132,7 +132,7 @@ class _Run:
         sampled = self.softmax == "sampled"
         network.lean(sampled)
         self.optimizer = make_optimizer(network, config, self.data.n_interactions, lean=sampled)
-        self.optimizer.zero_grad()  # a step leaves no gradients behind; a network may come with some
+        network.zero_grad()  # a step leaves no gradients behind; a network may come with some
         self.unlabelled = UnlabelledTerm(network.consumption, self.optimizer, config, self.users, self.n_epochs)
         covers = torch.from_numpy(types.covers).to(self.device)
         proposal = Proposal(held.join(bias.detach()[None])[0].exp(), config.draws) if sampled else None

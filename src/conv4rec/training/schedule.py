@@ -54,7 +54,8 @@ def make_optimizer(network: Network, config: TrainConfig, n_interactions: int, *
     scale = max(1, n_interactions) ** -0.5
     consume, rating = config.weight_decay * scale, config.rating_weight_decay * scale
     penalised: dict[float, list[Tensor]] = {consume: [], rating: [], 0.0: []}
-    for name, parameter in network.named_parameters():
+    learned = ((name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad)
+    for name, parameter in learned:
         is_table = name.endswith(("encoder.table", "decoder"))
         decay = rating if name.startswith("rating.") else consume
         penalised[decay if is_table else 0.0].append(parameter)

@@ -45,7 +45,9 @@ class Share(NamedTuple):
 def chances(n: int, part: float, device: torch.device) -> Tensor:
     """(n,) true with the probability `part`, to 16 bits: four are made of one draw, the longest part of it."""
     draws = torch.empty((n + 3) // 4, dtype=torch.int64, device=device).random_(-(1 << 63), None)
-    return draws.view(torch.int16)[:n].int() < round(part * (1 << 16)) - (1 << 15)
+    draws, least = draws.view(torch.int16)[:n], -(1 << 15)
+    most = least + round(part * (1 << 16)) - 1  # compared as it is, not as a wider number
+    return draws <= most if most >= least else torch.zeros_like(draws, dtype=torch.bool)
 
 
 class Source(Protocol):

@@ -1,5 +1,7 @@
 """One step: hide a part of every history, predict it from the rest, and move the weights."""
 
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,9 +31,9 @@ class _Loss(NamedTuple):
     n_all: int
 
     @property
-    def mean(self) -> Tensor:
-        """Our contribution to the mean over the whole batch."""
-        return self.total / max(1, self.n_all)
+    def share(self) -> float:
+        """What our total counts in the mean over the whole batch."""
+        return 1 / max(1, self.n_all)
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,9 @@ class Step:
         with self._precision():
             unlabelled = self.unlabelled(share)  # first: it may move the weights
             consume, rating = self._consume_loss(share), self._rating_loss(share)
-            penalty = self.penalty() / self.world.size  # gradients are added up over the processes
-            loss = consume.mean + self.config.rating_weight * rating.mean + unlabelled + penalty
-        torch.autograd.backward(loss)
+            penalty = self.penalty()
+        weights = consume.share, self.config.rating_weight * rating.share, 1.0, 1 / self.world.size
+        _descend(zip((consume.total, rating.total, unlabelled, penalty), weights, strict=True))
         self.world.add_up_gradients(self.network.parameters())
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -88,7 +90,20 @@ class Step:
             return law.known_type_loss(logits, channels)
         return law.type_loss(logits, self.covers[channels])
 
-    def _precision(self) -> torch.autocast:
+    def _precision(self) -> AbstractContextManager[object]:
         wanted, device = self.config.precision, self.covers.device.type
         half = wanted == "bfloat16" or (wanted == "auto" and device == "cuda" and torch.cuda.is_bf16_supported())
-        return torch.autocast(device, dtype=torch.bfloat16, enabled=half)
+        if half or torch.is_autocast_enabled(device):
+            return torch.autocast(device, dtype=torch.bfloat16, enabled=half)
+        return nullcontext()
+
+
+def _descend(terms: Iterable[tuple[Tensor | float, float]]) -> None:
+    """Leave the gradients of the sum of terms (), each times its weight, with the parameters.
+
+    The weights are where the gradients start, which saves the operations of a sum.
+    """
+    asked = [
+        (term, term.new_tensor(weight)) for term, weight in terms if isinstance(term, Tensor) and term.requires_grad
+    ]
+    torch.autograd.backward(*map(list, zip(*asked, strict=True)))

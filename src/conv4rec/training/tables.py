@@ -50,12 +50,13 @@ def training_bytes(network: Network, parts: int = 1, *, lean: bool) -> int:
     """What weights, the best weights so far, gradients and optimiser take in one of `parts` that share the tables.
 
     A number takes 20 bytes with dense gradients: itself, the best, the gradient and two of Adam. With lean ones a table
-    takes 8 bytes a number, and 8 a row. Batches and validation come on top.
+    takes 8 bytes a number, and 8 a row; what is not learned takes 8. Batches and validation come on top.
     """
     total = 0
     for name, value in network.named_parameters():
-        is_lean = lean and name in ITEM_TABLES and name != "consumption.bias"
-        here = 8 * value.numel() + 8 * len(value) if is_lean else 20 * value.numel()
+        here = (20 if value.requires_grad else 8) * value.numel()
+        if lean and name in ITEM_TABLES and name != "consumption.bias":
+            here = 8 * value.numel() + 8 * len(value)
         total += -(-here // parts) if name in ITEM_TABLES else here
     return total
 
