@@ -30,7 +30,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from conv4rec import Conv4Rec
-from conv4rec.config import Config
+from conv4rec.config import Config, TrainConfig
 from conv4rec.data.interactions import Interactions
 from conv4rec.data.parts import load_parts
 from conv4rec.model.batch import Batch
@@ -83,11 +83,10 @@ class Products:
         assert rating is not None
         n_items, width = path.decoder.shape
         dense = path.decoder.detach(), torch.randn(batch.n_rows, width), torch.randn(batch.n_rows, n_items)
-        kept, seen, asked = (batch.keep(torch.rand(len(batch.rows)) < share) for share in (0.8, 0.7, 0.3))
-        bags = [
-            _bag(each.encoder.table.detach(), part, part.rows * n_types + part.channels, part.n_rows * n_types, None)
-            for each, part in ((path, kept), (rating, seen))
-        ]
+        hidden = torch.rand(len(batch.rows)) < TrainConfig().mask
+        seen, asked = batch.keep(~hidden), batch.keep(hidden)
+        cells, n_cells = seen.rows * n_types + seen.channels, seen.n_rows * n_types
+        bags = [_bag(each.encoder.table.detach(), seen, cells, n_cells, None) for each in (path, rating)]
         bags.append(_bag(rating.encoder.table.detach(), seen, seen.rows, seen.n_rows, torch.randn(len(seen.rows))))
         return cls(dense, bags, _pairs(rating.decoder.detach(), asked))
 

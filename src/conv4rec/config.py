@@ -114,10 +114,11 @@ class TrainConfig(Section):
     move, which is for very large catalogues. auto: exact for up to 200,000 items, sampled for more."""
     draws: Positive = 8192
     """Items drawn in a step of the sampled softmax."""
-    mask: Fraction = 0.2
-    """Share of a user's interactions hidden from the consumption path and predicted from the rest."""
-    rating_mask: Fraction = 0.3
-    """Share hidden from the rating path and predicted from the rest."""
+    mask: Fraction = 0.3
+    """Share of a user's interactions hidden and predicted from the rest."""
+    rating_mask: Fraction | None = None
+    """Share hidden from the rating path, where others are to be hidden from it than from the consumption path, which
+    makes a step longer. Default: the same interactions."""
     rating_weight: Weight = 1.0
     """Weight of the explicit part of the loss; any but 1 weakens the bound on recovery (docs/theory.md)."""
     denoise: Literal["none", "idl", "ig"] = "none"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from conv4rec.model.bags import Weighted, _sorted, bag, lean_rows, products_at
+from conv4rec.model.bags import Cells, Weighted, _sorted, bag, lean_rows, products_at
 
 I, B, D = 7, 4, 3
 PLACES = st.lists(st.tuples(st.integers(0, I - 1), st.integers(0, B - 1)), max_size=30)
@@ -34,7 +34,8 @@ def test_a_bag_is_a_sum_of_mixtures_of_rows(places: list[tuple[int, int]], with_
     mixtures, mixture, weights = made(B, K, C, seed=1), made(C, seed=2), torch.linspace(-1, 1, len(places))
     of_each = mixtures[rows, kinds] + (weights[:, None] * mixture if with_weights else 0)  # (N, C)
     expected = torch.zeros(B, D).index_add(0, rows, torch.einsum("nc,ncd->nd", of_each, table[where]))
-    found = bag(table, where, rows, kinds, mixtures, Weighted(weights, mixture) if with_weights else None, lean=lean)
+    cells, weighted = Cells(where, rows, kinds, B), Weighted(weights, mixture) if with_weights else None
+    found = bag(table, cells, mixtures, weighted, lean=lean)
     assert torch.allclose(found, expected, atol=1e-5)
     learned = (table, mixtures, mixture) if with_weights else (table, mixtures)
     for one, other in zip(gradients(found, *learned), gradients(expected, *learned), strict=True):
@@ -65,7 +66,8 @@ def test_a_lean_gradient_has_the_rows_met_and_no_other() -> None:
     assert found.is_sparse
     assert found.coalesce().indices().tolist() == [[1, 5]]
     rows = torch.tensor([0, 0, 1])
-    summed = bag(table, torch.tensor([5, 1, 5]), rows, torch.zeros_like(rows), torch.ones(2, 1, 2), lean=True)
+    cells = Cells(torch.tensor([5, 1, 5]), rows, torch.zeros_like(rows), 2)
+    summed = bag(table, cells, torch.ones(2, 1, 2), lean=True)
     (found,) = torch.autograd.grad(summed.sum(), table)
     assert found.coalesce().values().flatten(1).sum(1).tolist() == [6.0, 12.0]
 

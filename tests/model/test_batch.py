@@ -27,21 +27,21 @@ def test_a_batch_on_the_device_is_the_selection_of_its_users(triples: Triples, o
     batch = Resident.of(x, CPU).batch(torch.tensor(users))
     assert listed(batch) == listed(Batch.of(x.select(np.array(users)).by_channel, CPU))
     assert batch.n_rows == size
-    assert batch.counts().tolist() == x.counts[users].tolist()
+    assert batch.counts.tolist() == x.counts[users].tolist()
 
 
 def test_keep_takes_interactions_and_leaves_users() -> None:
     batch = Batch.of(make([(0, 1, 2), (1, 3, 0), (1, 2, 1)]), CPU)
     kept = batch.keep(torch.tensor([False, True, False]))
     assert listed(kept) == [(1, 3, 0)]
-    assert kept.counts().tolist() == [0, 1, 0, 0, 0, 0]
+    assert kept.counts.tolist() == [0, 1, 0, 0, 0, 0]
 
 
 def test_only_takes_users_and_renumbers_them() -> None:
     batch = Batch.of(make([(0, 1, 2), (1, 3, 0), (3, 2, 1), (3, 0, 0)]), CPU)
     some = batch.only(torch.tensor([True, False, True, True, False, False]))
     assert listed(some) == [(0, 1, 2), (2, 2, 1), (2, 0, 0)]
-    assert (some.n_rows, some.counts().tolist()) == (3, [1, 0, 2])
+    assert (some.n_rows, some.counts.tolist()) == (3, [1, 0, 2])
 
 
 def test_only_nobody() -> None:

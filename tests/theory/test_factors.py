@@ -78,7 +78,7 @@ def test_the_rating_input_by_hand(networks: tuple[Network, Network], known: Inte
     batch = Batch.of(known, torch.device("cpu"))
     squares = 1 + path.deviations(batch).square().sum(1)  # no pair occurs twice
     total = torch.zeros(known.n_users).index_add_(0, batch.rows, squares)
-    longest = float((total / batch.counts().clamp(min=1)).sqrt().max())
+    longest = float((total / batch.counts.clamp(min=1)).sqrt().max())
     shifts = path.encode(batch).shift.norm(dim=1)
     assert rating_input_norms(path, known) == pytest.approx((longest, float(shifts.max())), rel=1e-5)
 

@@ -7,7 +7,7 @@ Source: ours, measured in docs/performance.md.
 
 import warnings
 from contextlib import nullcontext
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,38 +28,80 @@ class Weighted(NamedTuple):
     mixture: Tensor  # (C,) of what
 
 
+class Cells:
+    """N interactions by the cell, a row and a kind, that each lies in: what sums over them need, found once.
+
+    Attributes:
+        where: (N,) rows of a table, in the order of the cells.
+        rows: (N,) 0 to B - 1, ascending.
+        cells: (N,) row * K + kind, ascending, for the K kinds up to the last that is met.
+        starts: (B K,) where each cell begins.
+    """
+
+    def __init__(self, where: Tensor, rows: Tensor, kinds: Tensor, n_rows: int) -> None:
+        """Take them in any order; faster is that of rows, and within a row of kinds."""
+        self.n_rows, self.n_kinds = n_rows, 1 + int(kinds.max()) if len(kinds) else 1
+        self.where, self.rows, self.cells = where, rows, torch.add(kinds, rows, alpha=self.n_kinds)
+        self.order: Tensor | None = None
+        self._places: Places | None = None
+        if not _ascend(self.cells):
+            self.order = _grouped(self.cells, n_rows * self.n_kinds)[0]
+            self.where, self.rows, self.cells = map(self.in_order, (where, rows, self.cells))
+        self.starts = _offsets(self.cells, n_rows * self.n_kinds)
+
+    def in_order(self, values: Tensor) -> Tensor:
+        """(N,) of the interactions as they were given, in the order of their cells."""
+        return values if self.order is None else values.index_select(0, self.order)
+
+    @cached_property
+    def counts(self) -> Tensor:
+        """(B, K) interactions in each cell."""
+        last = self.starts.new_full((1,), len(self.cells))
+        return torch.diff(self.starts, append=last).view(self.n_rows, self.n_kinds)
+
+    def places(self, n: int) -> "Places":
+        """The same interactions by row of the table, which has n of them."""
+        if self._places is None:
+            self._places = Places.of(self.where, self.cells, n)
+        return self._places
+
+    @cached_property
+    def met(self) -> "tuple[Tensor, Places]":
+        """(T,) the rows of the table that are met, and the interactions by these."""
+        met, where = torch.unique(self.where, return_inverse=True)
+        return met, Places.of(where, self.cells, len(met))
+
+
+class Places(NamedTuple):
+    """Interactions by row of the table."""
+
+    order: Tensor  # (N,) of those that were by cell
+    starts: Tensor  # (I,) where each row begins
+    cells: Tensor  # (N,)
+
+    @classmethod
+    def of(cls, where: Tensor, cells: Tensor, n: int) -> "Places":
+        """(N,) rows of the table, of which there are n, and the cells that ask for them."""
+        order, starts = _grouped(where, n)
+        return cls(order, starts, cells.index_select(0, order))
+
+
 def bag(
-    table: Tensor,
-    where: Tensor,
-    rows: Tensor,
-    kinds: Tensor,
-    mixtures: Tensor,
-    weighted: Weighted | None = None,
-    *,
-    lean: bool = False,
+    table: Tensor, cells: Cells, mixtures: Tensor, weighted: Weighted | None = None, *, lean: bool = False
 ) -> Tensor:
-    """(B, D) sums of mixtures of table rows: over the n with rows[n] = b, of mixtures[b, kinds[n]] @ table[where[n]].
+    """(B, D) sums of mixtures of table rows: over the n in row b, of mixtures[b, kinds[n]] @ table[where[n]].
 
     A row of the table is read once for all of its channels.
 
     Args:
         table: (I, C, D).
-        where: (N,) indices into it.
-        rows: (N,) 0 to B - 1.
-        kinds: (N,) 0 to K - 1. Any order will do; faster is that of rows, and within a row of kinds.
+        cells: what is summed; `where` has indices into the table.
         mixtures: (B, K, C).
         weighted: adds weights[n] times mixture @ table[where[n]].
         lean: give the gradient of the table only where it was met, as a sparse tensor.
     """
-    K = 1 + int(kinds.max()) if len(kinds) else 1  # kinds that are not met take no part
-    mixtures, n_rows = mixtures[:, :K], len(mixtures)
-    cells = torch.add(kinds, rows, alpha=K)
-    weights, mixture = (None, None) if weighted is None else weighted
-    if not _ascend(cells):
-        order = _grouped(cells, n_rows * K)[0]
-        where, rows, cells = (each.index_select(0, order) for each in (where, rows, cells))
-        weights = None if weights is None else weights.index_select(0, order)
-    device, given = table.device.type, (table, where, rows, cells, mixtures, weights, mixture, lean)
+    weights, mixture = (None, None) if weighted is None else (cells.in_order(weighted.weights), weighted.mixture)
+    device, given = table.device.type, (table, mixtures[:, : cells.n_kinds], weights, mixture, cells, lean)
     with torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext():
         summed: Tensor = _Bag.apply(*given)  # type: ignore[no-untyped-call]
     return summed  # sums in single precision: bfloat16 has no time to gain
@@ -97,41 +139,37 @@ class _Bag(Function):
     def forward(
         ctx: Any,
         table: Tensor,
-        where: Tensor,
-        rows: Tensor,
-        cells: Tensor,
         mixtures: Tensor,
         weights: Tensor | None,
         mixture: Tensor | None,
+        cells: Cells,
         lean: bool,
     ) -> Tensor:
         (B, K, C), (_, _, D), flat = mixtures.shape, table.shape, table.flatten(1)
-        offsets = _offsets(cells, B * K)
-        of_kinds = _sums(flat, where, offsets, None).view(B, K * C, D)
+        of_kinds = _sums(flat, cells.where, cells.starts, None).view(B, K * C, D)
         total = torch.bmm(mixtures.reshape(B, 1, K * C), of_kinds)
         of_weights = None
         if weights is not None and mixture is not None:
-            of_weights = _sums(flat, where, offsets[::K].contiguous(), weights).view(B, C, D)
+            of_weights = _sums(flat, cells.where, cells.starts[::K].contiguous(), weights).view(B, C, D)
             total = torch.baddbmm(total, mixture.expand(B, 1, C), of_weights)
-        ctx.save_for_backward(where, rows, cells, mixtures, weights, mixture, of_kinds, of_weights)
-        ctx.shape, ctx.lean = tuple(table.shape), lean
+        ctx.save_for_backward(mixtures, weights, mixture, of_kinds, of_weights)
+        ctx.shape, ctx.cells, ctx.lean = tuple(table.shape), cells, lean
         return total[:, 0]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        where, rows, cells, mixtures, weights, mixture, of_kinds, of_weights = ctx.saved_tensors
-        met, where = torch.unique(where, return_inverse=True) if ctx.lean else (None, where)
-        order, offsets = _grouped(where, ctx.shape[0] if met is None else len(met))
-        gradient, of_mixture = gradient.contiguous(), None
+        mixtures, weights, mixture, of_kinds, of_weights = ctx.saved_tensors
+        cells, gradient, of_mixture = ctx.cells, gradient.contiguous(), None
+        met, places = cells.met if ctx.lean else (None, cells.places(ctx.shape[0]))
         of_mixtures = torch.bmm(gradient[:, None], of_kinds.transpose(1, 2)).view(mixtures.shape)
         spread = (mixtures[..., None] * gradient[:, None, None]).flatten(2).flatten(0, 1)  # (B K, C D)
-        of_table = _sums(spread, cells.index_select(0, order), offsets, None).view(-1, *ctx.shape[1:])
+        of_table = _sums(spread, places.cells, places.starts, None).view(-1, *ctx.shape[1:])
         if of_weights is not None:
-            rows, weights = rows.index_select(0, order), weights.index_select(0, order)
-            of_table.addcmul_(mixture[:, None], _sums(gradient, rows, offsets, weights)[:, None])
+            rows, weights = cells.rows.index_select(0, places.order), weights.index_select(0, places.order)
+            of_table.addcmul_(mixture[:, None], _sums(gradient, rows, places.starts, weights)[:, None])
             of_mixture = torch.bmm(gradient[:, None], of_weights.transpose(1, 2)).sum((0, 1))
         of_table = of_table if met is None else _lean(met, of_table, ctx.shape)
-        return of_table, None, None, None, of_mixtures, None, of_mixture, None
+        return of_table, of_mixtures, None, of_mixture, None, None
 
 
 class _LeanRows(Function):

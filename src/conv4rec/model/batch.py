@@ -1,22 +1,33 @@
 """Interactions as tensors: the input of the network, sparse and sorted by user."""
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from conv4rec.data.interactions import Interactions
+from conv4rec.model.bags import Cells
 
 
-class Batch(NamedTuple):
-    """Interactions of B users as tensors, sorted by row; a network is faster where a row is sorted by channel."""
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Interactions of B users as tensors, sorted by row; a network is faster where a row is sorted by channel.
 
-    rows: Tensor  # (N,) 0..B-1
-    items: Tensor  # (N,)
-    channels: Tensor  # (N,)
+    Attributes:
+        rows: (N,) 0 to B - 1.
+        items: (N,).
+        channels: (N,).
+        n_rows: B.
+    """
+
+    rows: Tensor
+    items: Tensor
+    channels: Tensor
     n_rows: int
 
     @classmethod
@@ -30,23 +41,32 @@ class Batch(NamedTuple):
     def keep(self, mask: Tensor) -> "Batch":
         """The interactions where `mask` (N,) is true; the users stay."""
         where = _places(mask)
-        rows, items, channels = (column.index_select(0, where) for column in self[:3])
-        return Batch(rows, items, channels, self.n_rows)
+        return Batch(*(column.index_select(0, where) for column in self.columns), self.n_rows)
 
     def only(self, users: Tensor) -> "Batch":
         """The users where `users` (B,) is true, renumbered 0, 1, ... in their order."""
         places = torch.cumsum(users, 0) - 1  # (B,)
         kept = self.keep(users[self.rows])
-        return kept._replace(rows=places[kept.rows], n_rows=int(users.sum()))
+        return replace(kept, rows=places[kept.rows], n_rows=int(users.sum()))
 
+    @property
+    def columns(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.rows, self.items, self.channels
+
+    @cached_property
     def counts(self) -> Tensor:
         """(B,) the number of interactions of every user."""
         return torch.searchsorted(self.rows, torch.arange(self.n_rows + 1, device=self.rows.device)).diff()
 
+    @cached_property
+    def cells(self) -> Cells:
+        """Interactions by user and channel, as sums over the rows of a table need them."""
+        return Cells(self.items, self.rows, self.channels, self.n_rows)
+
     def channel_counts(self, n_channels: int) -> Tensor:
         """(B, n_channels) the number of interactions of every user in every channel."""
-        cells = self.rows * n_channels + self.channels
-        return torch.bincount(cells, minlength=self.n_rows * n_channels).view(self.n_rows, n_channels)
+        counts = self.cells.counts
+        return functional.pad(counts, (0, n_channels - counts.shape[1]))
 
 
 @dataclass(frozen=True)

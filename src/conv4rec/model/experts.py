@@ -120,11 +120,11 @@ class ConsumptionExperts(nn.Module):
     def views(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """(B, I) sums over neighbours, (B, I) 1 at the history, and (B,) its length."""
         taken = self._taken(batch)
-        return self.explained.grid([taken.T]), taken.T, batch.counts()
+        return self.explained.grid([taken.T]), taken.T, batch.counts
 
     def begin(self, batch: Batch) -> Callable[[int, int], Tensor]:
         """What gives log2(floor + max(0, x W)), (b, B) for the items from `start` to `stop`."""
-        sums, floor = self._sums(batch), ConsumptionScalars(*self.scalars).floor(batch.counts())
+        sums, floor = self._sums(batch), ConsumptionScalars(*self.scalars).floor(batch.counts)
         return lambda start, stop: log2_(sums(start, stop).clamp_(min=0.0).add_(floor))
 
     def forward(self, log_p_network: Tensor, batch: Batch) -> Tensor:

@@ -41,7 +41,7 @@ class Ratings(NamedTuple):
 
 def by_user(batch: Batch, values: Tensor) -> Ratings:
     """The (N,) ratings of a batch, which is sorted by user."""
-    count = batch.counts()
+    count = batch.counts
     return Ratings(torch.cumsum(count, 0) - count, batch.items, values)
 
 

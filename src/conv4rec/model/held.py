@@ -32,6 +32,10 @@ class Held(Protocol):
         """An index to those of (N,) items that are held here."""
         ...
 
+    def own(self, batch: Batch) -> Batch:
+        """The interactions with items held here, as rows of the tables; the users stay."""
+        ...
+
     def shift(self, items: Tensor) -> Tensor:
         """Rows of items in the tables here; for those that are not held here a number that is no row."""
         ...
@@ -67,6 +71,9 @@ class AllItems:
     def where(self, items: Tensor) -> slice | Tensor:  # noqa: ARG002
         return slice(None)
 
+    def own(self, batch: Batch) -> Batch:
+        return batch
+
     def shift(self, items: Tensor) -> Tensor:
         return items
 
@@ -87,9 +94,3 @@ class AllItems:
 
 
 ALL = AllItems()
-
-
-def own(held: Held, batch: Batch) -> Batch:
-    """The interactions of a batch with items held here, which are the rows of these; the users stay."""
-    where = held.where(batch.items)
-    return Batch(batch.rows[where], held.shift(batch.items[where]), batch.channels[where], batch.n_rows)

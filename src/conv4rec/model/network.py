@@ -17,7 +17,7 @@ from conv4rec.model.bags import Weighted, bag, lean_rows, products_at
 from conv4rec.model.batch import Batch
 from conv4rec.model.experts import ConsumptionExperts, Explained, RatingExperts
 from conv4rec.model.factors import Factors
-from conv4rec.model.held import ALL, ITEM_TABLES, Held, own
+from conv4rec.model.held import ALL, ITEM_TABLES, Held
 from conv4rec.model.products import tanh
 from conv4rec.model.softmax import Drawn, Output, Pairs, block_of_logits, exact_loss, sampled_loss
 from conv4rec.model.statistics import Statistics
@@ -48,7 +48,7 @@ class Encoder(nn.Module):
 
     def sums(self, batch: Batch, mixtures: Tensor, weighted: Weighted | None = None) -> Tensor:
         """(B, D) sums of mixtures of E_i over the items of a user; (B, K, C) mixtures, one for each type, see `bag`."""
-        return bag(self.table, batch.items, batch.rows, batch.channels, mixtures, weighted, lean=self.lean)
+        return bag(self.table, batch.cells, mixtures, weighted, lean=self.lean)
 
     def forward(self, total: Tensor, counts: Tensor) -> Tensor:
         """(B, D) sums over histories of (B,) interactions to what the activation gets."""
@@ -78,8 +78,8 @@ class ConsumptionPath(nn.Module):
     def encode(self, batch: Batch, kept: Tensor | None = None) -> Tensor:
         """(B, D); in training, times what dropout keeps (B, D): 0, or 1 over the share that is kept."""
         mixtures = self.held.enter(self.convolution).expand(batch.n_rows, -1, -1)  # (B, K, C)
-        total = self.held.add_up(self.encoder.sums(own(self.held, batch), mixtures))  # (B, D)
-        z = self.activation(self.encoder(total, batch.counts()))  # (B, D)
+        total = self.held.add_up(self.encoder.sums(self.held.own(batch), mixtures))  # (B, D)
+        z = self.activation(self.encoder(total, batch.counts))  # (B, D)
         return z if kept is None else z * kept
 
     def loss(self, history: Batch, targets: Batch, drawn: Drawn | None = None, kept: Tensor | None = None) -> Tensor:
@@ -181,7 +181,7 @@ class RatingPath(nn.Module):
         mixtures = self.convolution - away[:, :, None] * self.deviation[0]  # (B, K, C)
         weights, mixture = from_item[self.held.where(batch.items)], self.deviation.sum(0)
         weighted = Weighted(weights, self.held.enter(mixture))
-        return self.held.add_up(self.encoder.sums(own(self.held, batch), self.held.enter(mixtures), weighted))
+        return self.held.add_up(self.encoder.sums(self.held.own(batch), self.held.enter(mixtures), weighted))
 
     def _from_item(self, batch: Batch) -> Tensor:
         """(N,) deviation of a rating from the item's mean."""

@@ -16,6 +16,8 @@ from torch import Tensor
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor, Partial, Replicate
 
+from conv4rec.model.batch import Batch
+
 
 @dataclass(frozen=True)
 class OwnItems:
@@ -31,6 +33,10 @@ class OwnItems:
 
     def where(self, items: Tensor) -> slice | Tensor:
         return ((items >= self.start) & (items < self.stop)).nonzero()[:, 0]
+
+    def own(self, batch: Batch) -> Batch:
+        where = self.where(batch.items)
+        return Batch(batch.rows[where], self.shift(batch.items[where]), batch.channels[where], batch.n_rows)
 
     def shift(self, items: Tensor) -> Tensor:
         return items - self.start

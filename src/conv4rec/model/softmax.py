@@ -3,8 +3,8 @@
 The logits of B users are made for a block of items at a time. A first pass adds up exponentials; the backward pass
 makes the logits of each block again. One block is held instead of made again. Memory beyond weights and gradients: 4
 bytes x B x (block) x 2, whatever the number of items. Exponentials are those of the logits themselves, which saves two
-passes over a block. Only where their sum leaves the range in which float32 loses nothing, the largest logit of each user
-is sought, and taken away from all of them first. Source: ours.
+passes over a block. Only where their sum leaves the range in which float32 loses nothing, the largest logit of a user is
+sought, and taken away from all of them first. Source: ours.
 
 For catalogues where even the time is too long, `sampled_loss` puts S items drawn from q in the place of all:
 

@@ -186,7 +186,7 @@ def _losses(model: Conv4Rec, train: Interactions, test: Validation) -> dict[str,
     hidden = hide(train, config.mask, seed=config.seed)
     found = {"consumption": (consumption_losses(network, hidden), consumption_losses(network, test))}
     if network.rating is not None:
-        hidden = hide(train, config.rating_mask, seed=config.seed)
+        hidden = hide(train, config.mask if config.rating_mask is None else config.rating_mask, seed=config.seed)
         found["rating"] = (rating_losses(network, types, hidden), rating_losses(network, types, test))
     return found
 

@@ -104,7 +104,7 @@ def _rating_inputs(path: RatingPath, batch: Batch) -> tuple[Array, Array]:
     np.add.at(pooled, places, features)
     squares = np.bincount(cells // len(path.item_value), (pooled**2).sum(1), batch.n_rows)
     shifts = np.linalg.norm(_array(path.encode(batch).shift), axis=1)
-    return np.sqrt(squares / np.maximum(batch.counts().cpu().numpy(), 1)), shifts
+    return np.sqrt(squares / np.maximum(batch.counts.cpu().numpy(), 1)), shifts
 
 
 def _convolution(path: ConsumptionPath | RatingPath, start: ConsumptionPath | RatingPath) -> Matrix:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from conv4rec.config import TrainConfig
 from conv4rec.model import law
-from conv4rec.model.batch import count
+from conv4rec.model.batch import Batch, count
 from conv4rec.model.network import Network
 from conv4rec.model.softmax import Proposal
 from conv4rec.training.adam import Adam
@@ -21,6 +21,20 @@ from conv4rec.training.world import World
 
 MOST = 0.9
 """Share of users with a target from which on leaving out the others costs more than they do."""
+
+
+class _Hidden(NamedTuple):
+    """Our part of a batch, a part of which is hidden."""
+
+    history: Batch
+    targets: Batch
+    n_all: int  # targets in the whole batch
+
+    @classmethod
+    def of(cls, share: Share, part: float) -> "_Hidden":
+        """Hide a part of the interactions, drawn anew."""
+        hidden, n_all = share.hide(part)
+        return cls(share.batch.keep(~hidden), share.batch.keep(hidden), n_all)
 
 
 class _Loss(NamedTuple):
@@ -54,7 +68,8 @@ class Step:
         """Step; (4,) the sum and the count of the consumption and of the rating loss before it, on the CPU."""
         with self._precision():
             unlabelled = self.unlabelled(share)  # first: it may move the weights
-            consume, rating = self._consume_loss(share), self._rating_loss(share)
+            hidden = _Hidden.of(share, self.config.mask)
+            consume, rating = self._consume_loss(share, hidden), self._rating_loss(share, hidden)
             penalty = self.penalty()
         weights = consume.share, self.config.rating_weight * rating.share, 1.0, 1 / self.world.size
         _descend(zip((consume.total, rating.total, unlabelled, penalty), weights, strict=True))
@@ -65,25 +80,24 @@ class Step:
         sums = [float(totals[0]), consume.n_ours, float(totals[1]), rating.n_ours]
         return self.world.add_up(torch.tensor(sums, dtype=torch.float64, device=self.covers.device)).cpu()
 
-    def _consume_loss(self, share: Share) -> _Loss:
-        batch, (hidden, n_all) = share.batch, share.hide(self.config.mask)
-        path, targets, history = self.network.consumption, batch.keep(hidden), batch.keep(~hidden)
+    def _consume_loss(self, share: Share, hidden: _Hidden) -> _Loss:
+        path, (history, targets, n_all) = self.network.consumption, hidden
         kept = share.dropout(len(path.encoder.bias), path.dropout) if path.dropout else None
-        asked = targets.counts() > 0  # (B,) the others have no part in the loss
+        asked = targets.counts > 0  # (B,) the others have no part in the loss
         if count(asked) < MOST * len(asked):
             targets, history, kept = targets.only(asked), history.only(asked), None if kept is None else kept[asked]
         drawn = None if self.proposal is None else self.proposal.draw()
-        loss = path.loss(history, targets, drawn, kept)
-        return _Loss(loss, count(hidden), n_all)
+        return _Loss(path.loss(history, targets, drawn, kept), len(targets.rows), n_all)
 
-    def _rating_loss(self, share: Share) -> _Loss:
-        path, batch = self.network.rating, share.batch
+    def _rating_loss(self, share: Share, hidden: _Hidden) -> _Loss:
+        path = self.network.rating
         if path is None:
             return _Loss(torch.zeros((), device=self.covers.device), 0, 0)
-        hidden, n_all = share.hide(self.config.rating_mask)
-        style, targets = path.encode(batch.keep(~hidden)), batch.keep(hidden)
-        logits = path.pairs(style, targets.rows, targets.items)  # (N, L)
-        return _Loss(self._type_loss(logits.float(), targets.channels), count(hidden), n_all)
+        if self.config.rating_mask is not None:
+            hidden = _Hidden.of(share, self.config.rating_mask)
+        history, targets, n_all = hidden
+        logits = path.pairs(path.encode(history), targets.rows, targets.items)  # (N, L)
+        return _Loss(self._type_loss(logits.float(), targets.channels), len(targets.rows), n_all)
 
     def _type_loss(self, logits: Tensor, channels: Tensor) -> Tensor:
         if bool((channels < logits.shape[1]).all()):  # the first L channels are the outcomes, the others sets of them

@@ -146,5 +146,5 @@ def _on(device: torch.device, batch: Batch) -> Batch:
     """On CUDA by way of pinned memory, so that nobody waits for the copy."""
     if device.type != "cuda":
         return batch
-    rows, items, channels = (part.pin_memory().to(device, non_blocking=True) for part in batch[:3])
+    rows, items, channels = (part.pin_memory().to(device, non_blocking=True) for part in batch.columns)
     return Batch(rows, items, channels, batch.n_rows)

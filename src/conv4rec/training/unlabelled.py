@@ -93,7 +93,7 @@ class UnlabelledTerm:
         """Along the unlabelled gradient, against it, or not: by the likelihood of interactions that it did not see."""
         judges, n_all = share.hide(JUDGES)
         history, targets = share.batch.keep(~judges), share.batch.keep(judges)
-        asked = targets.counts() > 0
+        asked = targets.counts > 0
         parameters = list(self.optimizer.parameters())
         gradients = torch.autograd.grad(self._loss(share, history), parameters, allow_unused=True)
         whole = [None if gradient is None else self.world.add_up(gradient) for gradient in gradients]
