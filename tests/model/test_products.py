@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from conv4rec.model.products import SMALL, log2_, product, tanh
+from conv4rec.model.products import SMALL, log2_, product
 
 LARGE = 256, 200, 300
 assert LARGE[0] * LARGE[1] * LARGE[2] > SMALL
@@ -45,14 +45,3 @@ def test_logarithms_to_the_base_2() -> None:
     expected = torch.log2(values)
     assert log2_(values) is values
     torch.testing.assert_close(values, expected)
-
-
-def test_tangents_and_their_gradients_are_those_of_torch() -> None:
-    values = torch.linspace(-20, 20, 999)
-    given = torch.linspace(1, 2, 999)
-    for dtype, error in ((torch.float32, 1e-6), (torch.float64, 1e-12)):
-        x = values.to(dtype, copy=True).requires_grad_()
-        found, expected = tanh(x), torch.tanh(x)
-        torch.testing.assert_close(found, expected, rtol=error, atol=error)
-        (one,), (other,) = (torch.autograd.grad(each, x, given.to(dtype)) for each in (found, expected))
-        torch.testing.assert_close(one, other, rtol=error, atol=error)

@@ -41,7 +41,8 @@ class Batch:
     def keep(self, mask: Tensor) -> "Batch":
         """The interactions where `mask` (N,) is true; the users stay."""
         where = _places(mask)
-        return Batch(*(column.index_select(0, where) for column in self.columns), self.n_rows)
+        rows, items, channels = (column.index_select(0, where) for column in self.columns)
+        return Batch(rows, items, channels, self.n_rows)
 
     def only(self, users: Tensor) -> "Batch":
         """The users where `users` (B,) is true, renumbered 0, 1, ... in their order."""

@@ -79,7 +79,8 @@ def encode(path: ConsumptionPath, histories: Interactions) -> Tensor:
         torch.from_numpy(each).to(device) for each in (rows, histories.indptr[:-1].astype(np.int32), histories.counts)
     )
     total = functional.embedding_bag(where, mixed, starts, mode="sum")  # (B, D)
-    return path.activation(total / counts.clamp(min=1).sqrt()[:, None] + path.encoder.bias)
+    z: Tensor = path.encoder(total, counts)
+    return z
 
 
 def cells(pairs: Batch, start: int, block: Tensor) -> Tensor:

@@ -5,43 +5,36 @@ the law, C channels, D embedding. The input is sparse and one-hot, so a 1x1 conv
 the encoder behind it an embedding bag.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from conv4rec.config import ModelConfig
 from conv4rec.model.bags import Weighted, bag, lean_rows, products_at
 from conv4rec.model.batch import Batch
+from conv4rec.model.bottleneck import bottleneck
 from conv4rec.model.experts import ConsumptionExperts, Explained, RatingExperts
 from conv4rec.model.factors import Factors
 from conv4rec.model.held import ALL, ITEM_TABLES, Held
-from conv4rec.model.products import tanh
 from conv4rec.model.softmax import Drawn, Output, Pairs, block_of_logits, exact_loss, sampled_loss
 from conv4rec.model.statistics import Statistics
 
 if TYPE_CHECKING:
     from conv4rec.model.own_items import OwnItems
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "tanh": tanh,
-    "gelu": functional.gelu,
-    "relu": torch.relu,
-    "identity": lambda x: x,
-}
-
 
 class Encoder(nn.Module):
-    """A dense layer from (I, C) channels to D, over the few items of a user: sum_i E_i^T h_i / sqrt(count) + b.
+    """A dense layer from (I, C) channels to D, over the few items of a user: sum_i E_i^T h_i / sqrt(count) + b, bent.
 
     A 1x1 convolution is the same at every item, so that the rows of the table can be summed first, for every
     interaction type of a user, and the convolution applied to the sums.
     """
 
-    def __init__(self, n_items: int, channels: int, width: int) -> None:
+    def __init__(self, n_items: int, channels: int, width: int, activation: str) -> None:
         super().__init__()
+        self.activation = activation
         self.lean = False  # whether the gradient of the table has only the rows of the items met
         self.table = nn.Parameter(torch.randn(n_items, channels, width) * (0.5 / width**0.5))  # E
         self.bias = nn.Parameter(torch.zeros(width))
@@ -50,9 +43,9 @@ class Encoder(nn.Module):
         """(B, D) sums of mixtures of E_i over the items of a user; (B, K, C) mixtures, one for each type, see `bag`."""
         return bag(self.table, batch.cells, mixtures, weighted, lean=self.lean)
 
-    def forward(self, total: Tensor, counts: Tensor) -> Tensor:
-        """(B, D) sums over histories of (B,) interactions to what the activation gets."""
-        return total / counts.clamp(min=1).sqrt()[:, None] + self.bias
+    def forward(self, total: Tensor, counts: Tensor, kept: Tensor | None = None) -> Tensor:
+        """(B, D) from (B, D) sums over histories of (B,) interactions; (B, D) what dropout leaves."""
+        return bottleneck(total, counts, self.bias, self.activation, kept)
 
 
 class ConsumptionPath(nn.Module):
@@ -66,10 +59,9 @@ class ConsumptionPath(nn.Module):
         super().__init__()
         self.held: Held = ALL
         n_items, width = statistics.n_items, config.embedding_dim
-        self.activation = ACTIVATIONS[config.activation]
         self.dropout = config.dropout
         self.convolution = nn.Parameter(0.5 + 0.5 * torch.randn(statistics.n_channels, config.channels))  # A
-        self.encoder = Encoder(n_items, config.channels, width)  # E
+        self.encoder = Encoder(n_items, config.channels, width, config.activation)  # E
         self.decoder = nn.Parameter(torch.randn(n_items, width) * (0.5 / width**0.5))  # D
         self.bias = nn.Parameter(statistics.log_popularity.clone())  # c
         self.distinct = not statistics.any_repeated  # no history of the training data has an item twice
@@ -79,8 +71,8 @@ class ConsumptionPath(nn.Module):
         """(B, D); in training, times what dropout keeps (B, D): 0, or 1 over the share that is kept."""
         mixtures = self.held.enter(self.convolution).expand(batch.n_rows, -1, -1)  # (B, K, C)
         total = self.held.add_up(self.encoder.sums(self.held.own(batch), mixtures))  # (B, D)
-        z = self.activation(self.encoder(total, batch.counts))  # (B, D)
-        return z if kept is None else z * kept
+        z: Tensor = self.encoder(total, batch.counts, kept)
+        return z
 
     def loss(self, history: Batch, targets: Batch, drawn: Drawn | None = None, kept: Tensor | None = None) -> Tensor:
         """Sum over the targets of -log p_consume, given the histories; estimated from the items drawn, if there are."""
@@ -124,14 +116,13 @@ class RatingPath(nn.Module):
         super().__init__()
         self.held: Held = ALL
         C, width, L = config.rating_channels, config.rating_embedding_dim, statistics.n_types
-        self.activation = ACTIVATIONS[config.activation]
         self.register_buffer("value", statistics.value.clone())  # (K,) standardised rating of a channel, 0 if none
         self.register_buffer("rated", statistics.rated.clone())  # (K,) 1 where the channel has a rating
         self.register_buffer("item_value", statistics.item_value.clone())  # (I,) shrunken mean of `value`
         self.register_buffer("log_histogram", statistics.log_histogram.clone())  # (L,) of all users
         self.convolution = nn.Parameter(0.1 * torch.randn(statistics.n_channels, C) + torch.eye(3, C)[2])
         self.deviation = nn.Parameter(torch.eye(2, C))
-        self.encoder = Encoder(statistics.n_items, C, width)
+        self.encoder = Encoder(statistics.n_items, C, width, config.activation)
         self.decoder = nn.Parameter(0.05 * torch.randn(statistics.n_items, C, width))
         self.output = nn.Parameter(0.3 * torch.randn(C, L))  # B
         self.bias = nn.Parameter(statistics.log_item_histogram.clone())  # (I, L)
@@ -140,7 +131,7 @@ class RatingPath(nn.Module):
     def encode(self, batch: Batch) -> Style:
         counts = batch.channel_counts(len(self.value))  # (B, K)
         total = self._total(batch, counts)
-        return Style(self.activation(self.encoder(total, counts.sum(1))), self._shift(counts))
+        return Style(self.encoder(total, batch.counts), self._shift(counts))
 
     def deviations(self, batch: Batch) -> Tensor:
         """(N, 2) of a rating from the item's and the user's mean, and from the item's; 0 where there is no rating."""
@@ -190,7 +181,7 @@ class RatingPath(nn.Module):
 
     def _user_value(self, batch: Batch, from_item: Tensor, counts: Tensor) -> Tensor:
         """(B,) the mean of them, shrunken."""
-        total = from_item.new_zeros(batch.n_rows).index_add_(0, batch.rows, from_item)
+        total = torch.segment_reduce(from_item, "sum", lengths=batch.counts, unsafe=True)
         return total / ((counts * self.rated).sum(1) + self.shrinkage)
 
     def _shift(self, counts: Tensor) -> Tensor:
@@ -220,6 +211,11 @@ class Network(nn.Module):
         for module in self.modules():
             if isinstance(module, Encoder):
                 module.lean = lean
+
+    def by_column(self, by_column: bool) -> None:
+        """Whether the decoder of consumption lies in memory by columns, as the gradient of an exact softmax is made."""
+        decoder = self.consumption.decoder
+        decoder.data = decoder.detach().T.contiguous().T if by_column else decoder.detach().contiguous()
 
     def hold(self, held: "OwnItems") -> None:
         """Keep the rows of these items only; other processes have the others, and all of them are asked together."""

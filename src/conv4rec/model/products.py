@@ -5,12 +5,10 @@ does not: 2.3 times as fast in the same precision. Where it is not built in, tor
 """
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
 SMALL = 1 << 22
 """Multiplications below which preparing the product costs more than it gains."""
@@ -42,27 +40,6 @@ def log2_(values: Tensor) -> Tensor:
         return values.log2_()
     np.log2(values.numpy(), out=values.numpy())
     return values
-
-
-def tanh(values: Tensor) -> Tensor:
-    """Hyperbolic tangents; on the CPU by NumPy, which takes a fifth of the time of torch."""
-    if values.device.type != "cpu" or values.dtype != torch.float32:
-        return torch.tanh(values)
-    found: Tensor = _Tanh.apply(values)  # type: ignore[no-untyped-call]
-    return found
-
-
-class _Tanh(Function):
-    @staticmethod
-    def forward(ctx: Any, values: Tensor) -> Tensor:
-        found = torch.from_numpy(np.tanh(values.numpy()))
-        ctx.save_for_backward(found)
-        return found
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        found: Tensor = ctx.saved_tensors[0]
-        return gradient * (1.0 - found * found)
 
 
 def _is_for_onednn(left: Tensor, right: Tensor, bias: Tensor | None) -> bool:

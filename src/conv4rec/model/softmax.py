@@ -3,8 +3,8 @@
 The logits of B users are made for a block of items at a time. A first pass adds up exponentials; the backward pass
 makes the logits of each block again. One block is held instead of made again. Memory beyond weights and gradients: 4
 bytes x B x (block) x 2, whatever the number of items. Exponentials are those of the logits themselves, which saves two
-passes over a block. Only where their sum leaves the range in which float32 loses nothing, the largest logit of a user is
-sought, and taken away from all of them first. Source: ours.
+passes over a block. Only where their sum leaves the range in which float32 loses nothing, the largest logit of a user
+is sought, and taken away from all of them first. Source: ours.
 
 For catalogues where even the time is too long, `sampled_loss` puts S items drawn from q in the place of all:
 
@@ -199,8 +199,9 @@ def _of_block(ctx: Any, spread: Tensor, output: Output, at: Places, start: int, 
     if ctx.needs_input_grad[3]:
         of_repeat = (_sum if ctx.distinct else _sum_once)(spread, at.seen)
     of_bias, spread = spread.sum(0), spread.to(ctx.dtype)
-    decoder = output.decoder[start : start + spread.shape[1]].to(ctx.dtype)
-    return Output(product(spread, decoder), product(spread.T, output.z.to(ctx.dtype)), of_bias, of_repeat)
+    decoder, z = output.decoder[start : start + spread.shape[1]].to(ctx.dtype), output.z.to(ctx.dtype)
+    of_decoder = product(spread.T, z) if decoder.is_contiguous() else product(z.T, spread).T  # as the decoder lies
+    return Output(product(spread, decoder), of_decoder, of_bias, of_repeat)
 
 
 def block_of_logits(output: Output, seen: Pairs, start: int, stop: int) -> Tensor:

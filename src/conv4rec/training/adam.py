@@ -52,7 +52,7 @@ class Adam:
         parameters = list(self.parameters())
         for number, tensors in state.items():
             self.state[parameters[number]] = {
-                name: value.detach().clone().to(parameters[number].device) for name, value in tensors.items()
+                name: _lying_as(parameters[number], value.detach()) for name, value in tensors.items()
             }
 
     def parameters(self) -> Iterator[Tensor]:
@@ -74,3 +74,10 @@ class Adam:
         mean, square = torch.zeros_like(parameter), torch.zeros_like(parameter)
         self.state[parameter] = dict(zip(NAMES, (mean, square, torch.zeros((), device=parameter.device)), strict=True))
         return self.state[parameter]
+
+
+def _lying_as(parameter: Tensor, value: Tensor) -> Tensor:
+    """A copy on the device of a parameter, and where it is of its shape in the order of its memory."""
+    if value.shape != parameter.shape:
+        return value.clone().to(parameter.device)
+    return torch.empty_like(parameter, dtype=value.dtype).copy_(value)

@@ -131,6 +131,7 @@ class _Run:
         self.softmax = choose_softmax(config.softmax, held.n_items(len(bias)))
         sampled = self.softmax == "sampled"
         network.lean(sampled)
+        network.by_column(not sampled)
         self.optimizer = make_optimizer(network, config, self.data.n_interactions, lean=sampled)
         network.zero_grad()  # a step leaves no gradients behind; a network may come with some
         self.unlabelled = UnlabelledTerm(network.consumption, self.optimizer, config, self.users, self.n_epochs)
@@ -197,6 +198,7 @@ class _Run:
         if self.best is not None:
             self.network.load_state_dict(self.best)
         self.network.lean(False)
+        self.network.by_column(False)
         self.network.eval()
         seconds = sum(epoch.seconds for epoch in self.epochs)
         return TrainingResult(tuple(self.epochs), self.best_epoch, seconds, self.softmax)

@@ -38,8 +38,8 @@ class Share(NamedTuple):
         """(B, width) factors of our users' bottlenecks: 0 in the given part, and more than 1 elsewhere."""
         n = self.batch.n_rows
         n_rows = self.rows_before + n + self.rows_after
-        kept = ~chances(n_rows * width, part, self.batch.rows.device).view(n_rows, width)
-        return kept[self.rows_before : self.rows_before + n].float().mul_(1 / (1 - part))
+        kept = chances(n_rows * width, 1 - part, self.batch.rows.device).view(n_rows, width)
+        return kept[self.rows_before : self.rows_before + n] * (1 / (1 - part))
 
 
 def chances(n: int, part: float, device: torch.device) -> Tensor:

@@ -120,4 +120,4 @@ def _descend(terms: Iterable[tuple[Tensor | float, float]]) -> None:
     asked = [
         (term, term.new_tensor(weight)) for term, weight in terms if isinstance(term, Tensor) and term.requires_grad
     ]
-    torch.autograd.backward(*map(list, zip(*asked, strict=True)))
+    torch.autograd.backward([term for term, _ in asked], [weight for _, weight in asked])
