@@ -64,16 +64,22 @@ class Adam:
             return
         states = [self.state[parameter] or self._start(parameter) for parameter in parameters]
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        means, squares, steps = ([state[name] for state in states] for name in NAMES)
+        means, squares, steps = ([_as_it_lies(state[name]) for state in states] for name in NAMES)
+        moved, slopes = (list(map(_as_it_lies, each)) for each in (parameters, gradients))
         beta1, beta2 = group["betas"]
         told = {name: group[name] for name in ("lr", "weight_decay", "eps")} | {"beta1": beta1, "beta2": beta2}
         torch._foreach_add_(steps, 1)
-        torch._fused_adam_(parameters, gradients, means, squares, [], steps, amsgrad=False, maximize=False, **told)
+        torch._fused_adam_(moved, slopes, means, squares, [], steps, amsgrad=False, maximize=False, **told)
 
     def _start(self, parameter: Tensor) -> dict[str, Tensor]:
         mean, square = torch.zeros_like(parameter), torch.zeros_like(parameter)
         self.state[parameter] = dict(zip(NAMES, (mean, square, torch.zeros((), device=parameter.device)), strict=True))
         return self.state[parameter]
+
+
+def _as_it_lies(matrix: Tensor) -> Tensor:
+    """A view whose rows are one after the other in memory: torch would make a copy of a matrix that lies by columns."""
+    return matrix if matrix.is_contiguous() else matrix.T
 
 
 def _lying_as(parameter: Tensor, value: Tensor) -> Tensor:
