@@ -20,6 +20,7 @@ def product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
     Gradients flow through it as through torch.addmm, which does it where one is asked for.
     """
     if _is_for_onednn(left, right, bias):
+        right = right if right.is_contiguous() or right.T.is_contiguous() else right.contiguous()  # or it takes seconds
         found: Tensor = torch.ops.mkldnn._linear_pointwise(_in_rows(left), right.T, bias, "none", [], "")
         return found
     return left @ right if bias is None else torch.addmm(bias, left, right)

@@ -116,19 +116,19 @@ class _ExactLoss(Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         z, decoder, bias, repeat, *where, normaliser, per_row = ctx.saved_tensors
-        output, weight, add = Output(z, decoder, bias, repeat), per_row * gradient, _add if ctx.distinct else _add_once
+        output, add = Output(z, decoder, bias, repeat), _add if ctx.distinct else _add_once
         if ctx.whole is not None:
             sums, ctx.whole = ctx.whole, None
-            spread = sums.powers.mul_((weight * sums.share(normaliser))[:, None])
-            return *_of_block(ctx, spread, output, sums.at, 0, gradient), *[None] * 7
+            weight = sums.share(normaliser) * per_row
+            return *_of_block(ctx, sums.powers, output, sums.at, 0, weight, gradient), *[None] * 7
         in_bits, of_z, of_repeat = output.in_bits(), torch.zeros_like(z), torch.zeros_like(repeat)
         of_decoder, of_bias = torch.empty_like(decoder), torch.empty_like(bias)
         for start in range(0, len(decoder), ctx.block):
             stop = min(start + ctx.block, len(decoder))
             at = Places.of(Pairs(*where[:2]), Pairs(*where[2:]), start, stop)
             logits = add(_logits(in_bits, start, stop, ctx.dtype), at.seen, in_bits.repeat)
-            spread = logits.sub_(normaliser[:, None] * BITS).exp2_().mul_(weight[:, None])
-            found = _of_block(ctx, spread, output, at, start, gradient)
+            powers = logits.sub_(normaliser[:, None] * BITS).exp2_()
+            found = _of_block(ctx, powers, output, at, start, per_row, gradient)
             of_z += found.z
             of_decoder[start:stop], of_bias[start:stop] = found.decoder, found.bias
             of_repeat += found.repeat
@@ -192,16 +192,26 @@ class Places(NamedTuple):
         return cls(_cells(seen, start, stop), _cells(targets, start, stop))
 
 
-def _of_block(ctx: Any, spread: Tensor, output: Output, at: Places, start: int, gradient: Tensor) -> Output:
-    """The gradients of a block; `spread` (B, b) has its part of the softmax, times the weight of the row."""
-    spread.view(-1).index_add_(0, at.targets, (-gradient).expand(len(at.targets)))  # (B, b) d loss / d logits
+def _of_block(
+    ctx: Any, powers: Tensor, output: Output, at: Places, start: int, weight: Tensor, gradient: Tensor
+) -> Output:
+    """The gradients of a block: those of logits are (B, b) weight * powers, less 1 for each target, times `gradient`.
+
+    They are made without the weights (B,), which go into the small factors of the products.
+    """
+    block = powers.shape[1]
+    rows, weights = torch.div(at.targets, block, rounding_mode="floor"), weight * gradient
+    powers.view(-1).index_add_(0, at.targets, -weight.reciprocal().index_select(0, rows))
     of_repeat = output.repeat.detach()  # nobody asks for it
     if ctx.needs_input_grad[3]:
-        of_repeat = (_sum if ctx.distinct else _sum_once)(spread, at.seen)
-    of_bias, spread = spread.sum(0), spread.to(ctx.dtype)
-    decoder, z = output.decoder[start : start + spread.shape[1]].to(ctx.dtype), output.z.to(ctx.dtype)
-    of_decoder = product(spread.T, z) if decoder.is_contiguous() else product(z.T, spread).T  # as the decoder lies
-    return Output(product(spread, decoder), of_decoder, of_bias, of_repeat)
+        of_repeat = (_sum if ctx.distinct else _sum_once)(powers, at.seen, weights)
+    powers, decoder = powers.to(ctx.dtype), output.decoder[start : start + block].to(ctx.dtype)
+    of_z = product(powers, decoder) * weights[:, None]
+    z = torch.cat((output.z * weights[:, None], weights[:, None]), 1).to(ctx.dtype)  # (B, D + 1), of the bias the last
+    both = (
+        product(powers.T, z) if decoder.is_contiguous() else product(z.T, powers).T
+    )  # (b, D + 1), as the decoder lies
+    return Output(of_z, both[:, :-1], both[:, -1], of_repeat)
 
 
 def block_of_logits(output: Output, seen: Pairs, start: int, stop: int) -> Tensor:
@@ -234,16 +244,17 @@ def _add(block: Tensor, at: Tensor, value: Tensor) -> Tensor:
     return block
 
 
-def _sum_once(block: Tensor, at: Tensor) -> Tensor:
-    """The sum of the cells, one that is named twice counted once."""
+def _sum_once(block: Tensor, at: Tensor, weights: Tensor) -> Tensor:
+    """The sum of the cells times the weights (B,) of their rows, one that is named twice counted once."""
     times = torch.zeros(block.numel(), dtype=torch.int32, device=block.device)
     times.index_add_(0, at, torch.ones_like(at, dtype=torch.int32))
-    return (block.view(-1).index_select(0, at) / times.index_select(0, at)).sum()
+    return _sum(block, at, weights, times.index_select(0, at))
 
 
-def _sum(block: Tensor, at: Tensor) -> Tensor:
-    """The same where no cell is named twice."""
-    return block.view(-1).index_select(0, at).sum()
+def _sum(block: Tensor, at: Tensor, weights: Tensor, times: Tensor | float = 1.0) -> Tensor:
+    """The same where no cell is named more than `times`."""
+    rows = torch.div(at, block.shape[1], rounding_mode="floor")
+    return torch.dot(block.view(-1).index_select(0, at), weights.index_select(0, rows) / times)
 
 
 def _cells(pairs: Pairs, start: int, stop: int) -> Tensor:

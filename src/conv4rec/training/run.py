@@ -20,7 +20,7 @@ from conv4rec.evaluation import Validation, validate
 from conv4rec.model.held import AllItems
 from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor
-from conv4rec.model.softmax import Proposal
+from conv4rec.model.softmax import CELLS, Proposal
 from conv4rec.training.course import Epoch, Listener, Silent, TrainingResult
 from conv4rec.training.memory import kept_memory
 from conv4rec.training.penalties import Penalty
@@ -131,7 +131,8 @@ class _Run:
         self.softmax = choose_softmax(config.softmax, held.n_items(len(bias)))
         sampled = self.softmax == "sampled"
         network.lean(sampled)
-        network.by_column(not sampled)
+        whole = choose_batch_size(config.batch_size, self.data.n_users) * len(bias) <= CELLS  # or it is taken in blocks
+        network.by_column(not sampled and whole)
         self.optimizer = make_optimizer(network, config, self.data.n_interactions, lean=sampled)
         network.zero_grad()  # a step leaves no gradients behind; a network may come with some
         self.unlabelled = UnlabelledTerm(network.consumption, self.optimizer, config, self.users, self.n_epochs)
