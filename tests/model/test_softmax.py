@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from conv4rec.model import law
-from conv4rec.model.softmax import Drawn, Output, Pairs, Proposal, exact_loss, sampled_loss
+from conv4rec.model.batch import Batch
+from conv4rec.model.softmax import Drawn, Output, Proposal, exact_loss, sampled_loss
 
 B, I, D = 5, 23, 4
 CELL = st.tuples(st.integers(0, B - 1), st.integers(0, I - 1))
@@ -22,12 +23,12 @@ def make_output() -> Output:
     return Output(*(part.requires_grad_() for part in parts))
 
 
-def pairs(cells: list[tuple[int, int]]) -> Pairs:
-    table = torch.tensor(sorted(cells), dtype=torch.int64).reshape(-1, 2)
-    return Pairs(*table.T.contiguous())
+def pairs(cells: list[tuple[int, int]]) -> Batch:
+    rows, items = torch.tensor(sorted(cells), dtype=torch.int64).reshape(-1, 2).T.contiguous()
+    return Batch(rows, items, torch.zeros_like(rows), B)
 
 
-def plain_loss(output: Output, seen: Pairs, targets: Pairs) -> Tensor:
+def plain_loss(output: Output, seen: Batch, targets: Batch) -> Tensor:
     indicator = torch.zeros(B, I)
     indicator[seen.rows, seen.items] = 1.0
     logits = output.z @ output.decoder.T + output.bias + output.repeat * indicator

@@ -19,7 +19,7 @@ from conv4rec.evaluation import Validation
 from conv4rec.model.batch import Batch
 from conv4rec.model.held import AllItems
 from conv4rec.model.network import Network
-from conv4rec.model.softmax import Drawn, Output, Pairs, exact_loss, sampled_loss
+from conv4rec.model.softmax import Drawn, Output, exact_loss, sampled_loss
 from conv4rec.model.statistics import Statistics
 from conv4rec.training import Silent, TrainingResult, train
 from conv4rec.training.tables import choose_tables, part_of, share_tables, training_bytes
@@ -75,8 +75,8 @@ def losses(network: Network) -> Iterator[list[Tensor]]:
     torch.manual_seed(3)
     path, z = network.consumption, torch.randn(4, network.consumption.decoder.shape[1], requires_grad=True)
     repeat = torch.tensor(0.5, requires_grad=True)
-    seen = Pairs(torch.tensor([0, 0, 1, 2, 3, 3]), torch.tensor([0, 22, 5, 11, 12, 12]))
-    targets = Pairs(torch.tensor([0, 1, 1, 3, 3]), torch.tensor([22, 3, 4, 12, 1]))
+    cells = ([0, 0, 1, 2, 3, 3], [0, 22, 5, 11, 12, 12]), ([0, 1, 1, 3, 3], [22, 3, 4, 12, 1])
+    seen, targets = (Batch(torch.tensor(rows), torch.tensor(items), torch.tensor(rows), 4) for rows, items in cells)
     drawn = Drawn(torch.tensor([0, 3, 5]), torch.tensor([0.1, 0.2, 0.3]))
     output = Output(z, path.decoder, path.bias, repeat)
     for loss in (

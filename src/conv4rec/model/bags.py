@@ -40,7 +40,7 @@ class Cells:
 
     def __init__(self, where: Tensor, rows: Tensor, kinds: Tensor, n_rows: int) -> None:
         """Take them in any order; faster is that of rows, and within a row of kinds."""
-        self.n_rows, self.n_kinds = n_rows, 1 + int(kinds.max()) if len(kinds) else 1
+        self.n_rows, self.n_kinds = n_rows, max(1, 1 + largest(kinds))
         self.where, self.rows, self.cells = where, rows, torch.add(kinds, rows, alpha=self.n_kinds)
         self.order: Tensor | None = None
         self._places: Places | None = None
@@ -96,12 +96,12 @@ def bag(
     Args:
         table: (I, C, D).
         cells: what is summed; `where` has indices into the table.
-        mixtures: (B, K, C).
+        mixtures: (B, K, C), or (K, C) where they are alike in all rows; of kinds that are not met none is used.
         weighted: adds weights[n] times mixture @ table[where[n]].
         lean: give the gradient of the table only where it was met, as a sparse tensor.
     """
     weights, mixture = (None, None) if weighted is None else (cells.in_order(weighted.weights), weighted.mixture)
-    device, given = table.device.type, (table, mixtures[:, : cells.n_kinds], weights, mixture, cells, lean)
+    device, given = table.device.type, (table, mixtures, weights, mixture, cells, lean)
     with torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext():
         summed: Tensor = _Bag.apply(*given)  # type: ignore[no-untyped-call]
     return summed  # sums in single precision: bfloat16 has no time to gain
@@ -145,9 +145,9 @@ class _Bag(Function):
         cells: Cells,
         lean: bool,
     ) -> Tensor:
-        (B, K, C), (_, _, D), flat = mixtures.shape, table.shape, table.flatten(1)
+        (_, C, D), B, K, flat = table.shape, cells.n_rows, cells.n_kinds, table.flatten(1)
         of_kinds = _sums(flat, cells.where, cells.starts, None).view(B, K * C, D)
-        total = torch.bmm(mixtures.reshape(B, 1, K * C), of_kinds)
+        total = torch.bmm(_met(mixtures, cells).reshape(B, 1, K * C), of_kinds)
         of_weights = None
         if weights is not None and mixture is not None:
             of_weights = _sums(flat, cells.where, cells.starts[::K].contiguous(), weights).view(B, C, D)
@@ -161,15 +161,22 @@ class _Bag(Function):
         mixtures, weights, mixture, of_kinds, of_weights = ctx.saved_tensors
         cells, gradient, of_mixture = ctx.cells, gradient.contiguous(), None
         met, places = cells.met if ctx.lean else (None, cells.places(ctx.shape[0]))
-        of_mixtures = torch.bmm(gradient[:, None], of_kinds.transpose(1, 2)).view(mixtures.shape)
-        spread = (mixtures[..., None] * gradient[:, None, None]).flatten(2).flatten(0, 1)  # (B K, C D)
+        spread = (_met(mixtures, cells)[..., None] * gradient[:, None, None]).flatten(2).flatten(0, 1)  # (B K, C D)
         of_table = _sums(spread, places.cells, places.starts, None).view(-1, *ctx.shape[1:])
         if of_weights is not None:
             rows, weights = cells.rows.index_select(0, places.order), weights.index_select(0, places.order)
             of_table.addcmul_(mixture[:, None], _sums(gradient, rows, places.starts, weights)[:, None])
             of_mixture = torch.bmm(gradient[:, None], of_weights.transpose(1, 2)).sum((0, 1))
         of_table = of_table if met is None else _lean(met, of_table, ctx.shape)
+        of_met = torch.bmm(gradient[:, None], of_kinds.transpose(1, 2)).view(*_met(mixtures, cells).shape)
+        of_mixtures = torch.zeros_like(mixtures)
+        of_mixtures[..., : cells.n_kinds, :] = of_met if mixtures.dim() == 3 else of_met.sum(0)
         return of_table, of_mixtures, None, of_mixture, None, None
+
+
+def _met(mixtures: Tensor, cells: Cells) -> Tensor:
+    """(B, K, C) of the kinds that are met."""
+    return mixtures[..., : cells.n_kinds, :].expand(cells.n_rows, -1, -1)
 
 
 class _LeanRows(Function):
@@ -228,6 +235,13 @@ def _hear_of_csr() -> None:
 def _sums(table: Tensor, where: Tensor, offsets: Tensor, weights: Tensor | None) -> Tensor:
     """One sum for every offset, over the rows of the table from there to the next."""
     return torch.embedding_bag(table, where, offsets, False, 0, False, weights)[0]  # mode 0 is a sum
+
+
+def largest(values: Tensor) -> int:
+    """The largest of (N,) values, 0 or more; -1 of none."""
+    if not len(values):
+        return -1
+    return int(values.numpy().max() if values.device.type == "cpu" else values.max())
 
 
 def _ascend(rows: Tensor) -> bool:

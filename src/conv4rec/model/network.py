@@ -40,7 +40,7 @@ class Encoder(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width))
 
     def sums(self, batch: Batch, mixtures: Tensor, weighted: Weighted | None = None) -> Tensor:
-        """(B, D) sums of mixtures of E_i over the items of a user; (B, K, C) mixtures, one for each type, see `bag`."""
+        """(B, D) sums of mixtures of E_i over the items of a user; mixtures for each type, and weights, as in `bag`."""
         return bag(self.table, batch.cells, mixtures, weighted, lean=self.lean)
 
     def forward(self, total: Tensor, counts: Tensor, kept: Tensor | None = None) -> Tensor:
@@ -69,18 +69,16 @@ class ConsumptionPath(nn.Module):
 
     def encode(self, batch: Batch, kept: Tensor | None = None) -> Tensor:
         """(B, D); in training, times what dropout keeps (B, D): 0, or 1 over the share that is kept."""
-        mixtures = self.held.enter(self.convolution).expand(batch.n_rows, -1, -1)  # (B, K, C)
-        total = self.held.add_up(self.encoder.sums(self.held.own(batch), mixtures))  # (B, D)
+        total = self.held.add_up(self.encoder.sums(self.held.own(batch), self.held.enter(self.convolution)))  # (B, D)
         z: Tensor = self.encoder(total, batch.counts, kept)
         return z
 
     def loss(self, history: Batch, targets: Batch, drawn: Drawn | None = None, kept: Tensor | None = None) -> Tensor:
         """Sum over the targets of -log p_consume, given the histories; estimated from the items drawn, if there are."""
         output = Output(self.encode(history, kept), self.decoder, self.bias, self.repeat)
-        pairs = Pairs(history.rows, history.items), Pairs(targets.rows, targets.items)
         if drawn is None:
-            return exact_loss(output, *pairs, distinct=self.distinct, held=self.held)
-        return sampled_loss(output, *pairs, drawn, held=self.held)
+            return exact_loss(output, history, targets, distinct=self.distinct, held=self.held)
+        return sampled_loss(output, history, targets, drawn, held=self.held)
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits of consumption, (B, I)."""
@@ -146,8 +144,9 @@ class RatingPath(nn.Module):
         decoder, bias, places = self._of_items(self.held.shift(items[where]))
         products = products_at(self.held.enter(style.z), decoder, rows[where], places)
         O = self.held.put(products, items)  # (N, C)
-        shift = (style.shift @ self.histogram).index_select(0, rows)
-        return O @ self.output + self.held.put(bias.index_select(0, places), items) + shift  # (N, L)
+        of_items = self.held.put(bias.index_select(0, places), items)
+        of_rows = (style.shift @ self.histogram).index_select(0, rows)
+        return torch.addmm(of_items + of_rows, O, self.output)  # (N, L)
 
     def grid(self, style: Style) -> Tensor:
         """Logits of the types of all items, (B, I, L)."""

@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from conv4rec.model.bags import lean_rows, products_at
+from conv4rec.model.batch import Batch
 from conv4rec.model.held import ALL, Held
 from conv4rec.model.products import product
 
@@ -55,7 +56,7 @@ class Output(NamedTuple):
 
 
 def exact_loss(
-    output: Output, seen: Pairs, targets: Pairs, *, cells: int = CELLS, distinct: bool = False, held: Held = ALL
+    output: Output, seen: Batch, targets: Batch, *, cells: int = CELLS, distinct: bool = False, held: Held = ALL
 ) -> Tensor:
     """Sum over the targets of -log p_consume.
 
@@ -70,9 +71,9 @@ def exact_loss(
     n_rows = len(output.z)
     block = max(1, cells // max(1, n_rows))
     z, decoder, bias, repeat = output
-    pairs = (*_shifted(seen, held), *_shifted(targets, held))
+    pairs, per_row = (*_shifted(seen, held), *_shifted(targets, held)), targets.counts.float()
     of_all = held.enter(z), decoder, bias, held.enter(repeat)
-    loss: Tensor = _ExactLoss.apply(*of_all, *pairs, block, distinct, held)  # type: ignore[no-untyped-call]
+    loss: Tensor = _ExactLoss.apply(*of_all, *pairs, per_row, block, distinct, held)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -90,6 +91,7 @@ class _ExactLoss(Function):
         seen_items: Tensor,
         rows: Tensor,
         items: Tensor,
+        per_row: Tensor,
         block: int,
         distinct: bool,
         held: Held,
@@ -106,7 +108,6 @@ class _ExactLoss(Function):
         sums = _Sums.of(logits())
         if not sums.exact:
             sums = _Sums.of(logits(), _largest(found for found, _ in logits()))
-        per_row = torch.bincount(rows, minlength=len(z)).float()
         normaliser = held.log_add_up(sums.log())  # (B,)
         picked = held.add_up(sums.picked / BITS)
         ctx.save_for_backward(*output, *seen, *targets, normaliser, per_row)
@@ -120,7 +121,7 @@ class _ExactLoss(Function):
         if ctx.whole is not None:
             sums, ctx.whole = ctx.whole, None
             weight = sums.share(normaliser) * per_row
-            return *_of_block(ctx, sums.powers, output, sums.at, 0, weight, gradient), *[None] * 7
+            return *_of_block(ctx, sums.powers, output, sums.at, 0, weight, gradient), *[None] * 8
         in_bits, of_z, of_repeat = output.in_bits(), torch.zeros_like(z), torch.zeros_like(repeat)
         of_decoder, of_bias = torch.empty_like(decoder), torch.empty_like(bias)
         for start in range(0, len(decoder), ctx.block):
@@ -132,7 +133,7 @@ class _ExactLoss(Function):
             of_z += found.z
             of_decoder[start:stop], of_bias[start:stop] = found.decoder, found.bias
             of_repeat += found.repeat
-        return of_z, of_decoder, of_bias, of_repeat, *[None] * 7
+        return of_z, of_decoder, of_bias, of_repeat, *[None] * 8
 
 
 class _Sums(NamedTuple):
@@ -295,7 +296,7 @@ class Proposal:
         return Drawn(items, torch.log(times / self.n_draws) - self.log_q[items])
 
 
-def sampled_loss(output: Output, seen: Pairs, targets: Pairs, drawn: Drawn, *, held: Held = ALL) -> Tensor:
+def sampled_loss(output: Output, seen: Batch, targets: Batch, drawn: Drawn, *, held: Held = ALL) -> Tensor:
     """The same sum as `exact_loss`, estimated; the gradient of the decoder has the rows of drawn items and targets."""
     z, decoder, bias, repeat = held.enter(output.z), output.decoder, output.bias, held.enter(output.repeat)
     where = held.where(drawn.items)
@@ -307,9 +308,8 @@ def sampled_loss(output: Output, seen: Pairs, targets: Pairs, drawn: Drawn, *, h
     asked, place = torch.unique(held.shift(targets.items[where]), return_inverse=True)
     products = products_at(z, lean_rows(decoder, asked)[:, None], targets.rows[where], place)[:, 0]
     found = held.add_up((products + bias[asked[place]]).float().sum())
-    per_row = torch.bincount(targets.rows, minlength=len(z))
     repeated = output.repeat * _n_repeated(seen, targets, held.n_items(len(decoder)))
-    return (log_total * per_row).sum() - found - repeated
+    return (log_total * targets.counts).sum() - found - repeated
 
 
 def _indicator(seen: Pairs, items: Tensor, like: Tensor) -> Tensor:
@@ -323,11 +323,11 @@ def _indicator(seen: Pairs, items: Tensor, like: Tensor) -> Tensor:
     return indicator
 
 
-def _shifted(pairs: Pairs, held: Held) -> Pairs:
+def _shifted(pairs: Batch, held: Held) -> Pairs:
     """With rows of the tables in the place of items."""
     return Pairs(pairs.rows, held.shift(pairs.items))
 
 
-def _n_repeated(seen: Pairs, targets: Pairs, n_items: int) -> Tensor:
+def _n_repeated(seen: Batch, targets: Batch, n_items: int) -> Tensor:
     """How many targets are in the history."""
     return torch.isin(targets.rows * n_items + targets.items, seen.rows * n_items + seen.items).sum()

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from conv4rec.config import TrainConfig
 from conv4rec.model import law
+from conv4rec.model.bags import largest
 from conv4rec.model.batch import Batch, count
 from conv4rec.model.network import Network
 from conv4rec.model.softmax import Proposal
@@ -100,7 +101,7 @@ class Step:
         return _Loss(self._type_loss(logits.float(), targets.channels), len(targets.rows), n_all)
 
     def _type_loss(self, logits: Tensor, channels: Tensor) -> Tensor:
-        if bool((channels < logits.shape[1]).all()):  # the first L channels are the outcomes, the others sets of them
+        if largest(channels) < logits.shape[1]:  # the first L channels are the outcomes, the others sets of them
             return law.known_type_loss(logits, channels)
         return law.type_loss(logits, self.covers[channels])
 
