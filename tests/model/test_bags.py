@@ -27,12 +27,15 @@ def gradients(value: Tensor, *of: Tensor) -> list[Tensor]:
     return [each.to_dense() if each.is_sparse else each for each in found]
 
 
-@given(PLACES, st.booleans(), st.booleans())
-def test_a_bag_is_a_sum_of_mixtures_of_rows(places: list[tuple[int, int]], with_weights: bool, lean: bool) -> None:
+@given(PLACES, st.booleans(), st.booleans(), st.booleans())
+def test_a_bag_is_a_sum_of_mixtures_of_rows(
+    places: list[tuple[int, int]], with_weights: bool, lean: bool, alike: bool
+) -> None:
     K, C = 3, 2
     table, (where, rows), kinds = made(I, C, D), split(places), torch.arange(len(places)) % K
-    mixtures, mixture, weights = made(B, K, C, seed=1), made(C, seed=2), torch.linspace(-1, 1, len(places))
-    of_each = mixtures[rows, kinds] + (weights[:, None] * mixture if with_weights else 0)  # (N, C)
+    mixtures, mixture = made(*(() if alike else (B,)), K, C, seed=1), made(C, seed=2)
+    weights = torch.linspace(-1, 1, len(places))
+    of_each = mixtures.expand(B, K, C)[rows, kinds] + (weights[:, None] * mixture if with_weights else 0)  # (N, C)
     expected = torch.zeros(B, D).index_add(0, rows, torch.einsum("nc,ncd->nd", of_each, table[where]))
     cells, weighted = Cells(where, rows, kinds, B), Weighted(weights, mixture) if with_weights else None
     found = bag(table, cells, mixtures, weighted, lean=lean)
@@ -40,6 +43,19 @@ def test_a_bag_is_a_sum_of_mixtures_of_rows(places: list[tuple[int, int]], with_
     learned = (table, mixtures, mixture) if with_weights else (table, mixtures)
     for one, other in zip(gradients(found, *learned), gradients(expected, *learned), strict=True):
         assert torch.allclose(one, other, atol=1e-5)
+
+
+@given(PLACES)
+def test_cells_are_ordered_and_counted(places: list[tuple[int, int]]) -> None:
+    K, (where, rows), kinds = 3, split(places), torch.arange(len(places)) % 3
+    found = Cells(where, rows, kinds, B)
+    assert found.cells.tolist() == sorted(found.cells.tolist())
+    assert found.rows.tolist() == sorted(rows.tolist())
+    counts = torch.zeros(B, K, dtype=torch.int64)
+    counts.index_put_((rows, kinds), torch.ones_like(rows), accumulate=True)
+    assert torch.equal(found.counts, counts[:, : found.n_kinds])
+    assert not counts[:, found.n_kinds :].any()
+    assert sorted(zip(found.where.tolist(), found.rows.tolist(), strict=True)) == sorted(places)
 
 
 @given(st.lists(st.integers(0, (1 << 34) - 1), max_size=40))

@@ -26,6 +26,13 @@ def test_takes_transposed_views() -> None:
     torch.testing.assert_close(product(left, right), left @ right, rtol=1e-4, atol=1e-4)
 
 
+def test_takes_a_part_of_what_lies_by_columns() -> None:
+    n, d, m = LARGE
+    left, right = torch.randn(n, d), torch.randn(d, 2 * m)[:, m:]
+    torch.testing.assert_close(product(left, right), left @ right, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(product(left, right.T.contiguous()[:m].T), left @ right, rtol=1e-4, atol=1e-4)
+
+
 def test_gives_gradients_where_they_are_asked_for() -> None:
     n, d, m = LARGE
     left, right = torch.randn(n, d, requires_grad=True), torch.randn(d, m)

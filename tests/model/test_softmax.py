@@ -62,12 +62,47 @@ def test_a_history_known_to_be_distinct_need_not_be_searched(
         assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(found, expected, strict=True))
 
 
-def test_logits_of_any_size_are_survived() -> None:
-    output = Output(*(part.detach().mul(400).requires_grad_() for part in make_output()))
+@pytest.mark.parametrize("cells", [10, B * I])
+@pytest.mark.parametrize(("times", "plus"), [(400.0, 0.0), (1.0, 200.0), (1.0, -200.0), (1.0, 60.0), (1.0, -60.0)])
+def test_logits_of_any_size_are_survived(times: float, plus: float, cells: int) -> None:
+    parts = [part.detach() * times for part in make_output()]
+    parts[2] += plus  # the bias of all items
+    output = Output(*(part.requires_grad_() for part in parts))
     seen, targets = pairs([(0, 1)]), pairs([(0, 2), (3, 4)])
-    found = exact_loss(output, seen, targets, cells=10)
-    assert found.item() == pytest.approx(plain_loss(output, seen, targets).item(), rel=1e-5)
-    assert all(each.isfinite().all() for each in gradients(found, output))
+    found, expected = exact_loss(output, seen, targets, cells=cells), plain_loss(output, seen, targets)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5, abs=1e-4)
+    for one, other in zip(gradients(found, output), gradients(expected, output), strict=True):
+        assert torch.allclose(one, other, rtol=1e-3, atol=1e-3 * times)
+
+
+def test_what_is_no_number_stays_none() -> None:
+    output = make_output()
+    with torch.no_grad():
+        output.z[1, 1] = math.nan
+    assert math.isnan(exact_loss(output, pairs([]), pairs([(1, 2)])).item())
+
+
+@pytest.mark.parametrize("cells", [2 * B, B * I])
+def test_a_decoder_that_lies_by_columns_gets_its_gradient_so(cells: int) -> None:
+    rows, seen, targets = make_output(), pairs([(0, 1)]), pairs([(0, 2), (3, 4)])
+    columns = rows._replace(decoder=rows.decoder.detach().T.contiguous().T.requires_grad_())
+    losses = [exact_loss(output, seen, targets, cells=cells) for output in (rows, columns)]
+    found, expected = gradients(losses[1], columns), gradients(losses[0], rows)
+    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(found, expected, strict=True))
+    torch.autograd.backward(exact_loss(columns, seen, targets, cells=cells))
+    assert columns.decoder.grad is not None
+    assert columns.decoder.grad.stride() == columns.decoder.stride()
+
+
+def test_a_constant_for_the_history_gets_no_gradient() -> None:
+    output = make_output()
+    fixed = output._replace(repeat=output.repeat.detach())
+    seen, targets = pairs([(0, 1), (3, 3)]), pairs([(0, 2), (3, 4)])
+    learned = [each for each in fixed if each.requires_grad]
+    found = torch.autograd.grad(3.0 * exact_loss(fixed, seen, targets), learned)
+    expected = gradients(exact_loss(output, seen, targets), output)
+    assert len(found) == 3
+    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(found, expected, strict=False))
 
 
 def test_the_memory_held_is_that_of_a_block() -> None:

@@ -24,6 +24,23 @@ def test_moves_as_torch_does() -> None:
     assert torch.equal(ours, theirs)
 
 
+def test_moves_what_lies_by_columns_alike_and_leaves_it_so() -> None:
+    target, start = torch.randn(3, 2), torch.randn(3, 2)
+    by_row, by_column, resumed = start.clone(), start.T.contiguous().T, start.T.contiguous().T
+    ours = [each.requires_grad_() for each in (by_row, by_column, resumed)]
+    optimizers = [Adam([{"params": [each], "weight_decay": 0.1}], lr=0.05) for each in ours]
+    for optimizer, weights in zip(optimizers[:2], ours[:2], strict=True):
+        minimise(optimizer, weights, target, 3)
+    with torch.no_grad():
+        resumed.copy_(by_column)
+    optimizers[2].load_state_dict({0: {k: v.contiguous() for k, v in optimizers[1].state_dict()[0].items()}})
+    for optimizer, weights in zip(optimizers, ours, strict=True):
+        minimise(optimizer, weights, target, 3)
+    assert torch.equal(by_row, by_column)
+    assert torch.equal(by_row, resumed)
+    assert by_column.stride() == (1, 3)
+
+
 def test_goes_on_from_its_state_to_the_same_bits() -> None:
     target, start, still = torch.randn(3, 2), torch.randn(3, 2), torch.zeros(1, requires_grad=True)
     whole, broken = (start.clone().requires_grad_() for _ in range(2))

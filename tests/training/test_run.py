@@ -18,6 +18,7 @@ from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor
 from conv4rec.model.statistics import Statistics
 from conv4rec.training import Epoch, Silent, TrainingResult, choose_device, train
+from conv4rec.training.run import _Run
 from conv4rec.training.schedule import choose_batch_size, choose_softmax, make_optimizer
 from conv4rec.vocabulary import InteractionTypes
 
@@ -245,6 +246,30 @@ def test_gradients_that_a_network_comes_with_have_no_part(setting: Setting) -> N
     found, expected = marked.state_dict(), clean.state_dict()
     assert all(torch.equal(value, found[name]) for name, value in expected.items())
     assert all(parameter.grad is None for parameter in marked.parameters())
+
+
+@pytest.mark.parametrize(("rating_mask", "alike"), [(None, True), (0.6, False)])
+def test_both_paths_predict_the_same_interactions_unless_told_otherwise(
+    setting: Setting, rating_mask: float | None, alike: bool
+) -> None:
+    config = setting.config.train.model_copy(update={"mask": 0.3, "rating_mask": rating_mask})
+    run = _Run(setting.network(), setting.train, setting.types, config, None)
+    for share in run.data.shares(9, run.users):
+        _, consumed, _, rated = run.step(share).tolist()
+        assert (consumed == rated) == alike
+        assert 0 < consumed < len(share.batch.rows)
+
+
+def test_the_decoder_lies_by_columns_while_it_is_trained(setting: Setting) -> None:
+    for softmax in ("exact", "sampled"):
+        network = setting.network()
+        config = setting.config.train.model_copy(update={"softmax": softmax})
+        run = _Run(network, setting.train, setting.types, config, None)
+        decoder = network.consumption.decoder
+        assert decoder.stride() == ((1, len(decoder)) if softmax == "exact" else (decoder.shape[1], 1))
+        run.run_epoch(Silent())
+        run.close()
+        assert network.consumption.decoder.is_contiguous()
 
 
 def test_bfloat16_products_learn_too(setting: Setting) -> None:
