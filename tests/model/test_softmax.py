@@ -1,6 +1,7 @@
 """The consumption loss: whatever the block, that of the plain softmax; sampled, right on average."""
 
 import math
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from conv4rec.model import law
 from conv4rec.model.batch import Batch
+from conv4rec.model.held import AllItems
 from conv4rec.model.softmax import Drawn, Output, Proposal, exact_loss, sampled_loss
 
 B, I, D = 5, 23, 4
@@ -162,3 +164,28 @@ def test_draws_follow_the_proposal() -> None:
     times = (drawn.log_weight + proposal.log_q[drawn.items]).exp() * 10_000
     assert drawn.items.tolist() == [0, 1, 2, 3]
     assert times.tolist() == pytest.approx([1250, 1250, 5000, 2500], rel=0.1)
+
+
+@dataclass(frozen=True)
+class Elsewhere(AllItems):
+    """Another process holds an item of this logit."""
+
+    logit: float
+
+    def log_add_up(self, value: Tensor) -> Tensor:
+        return torch.logaddexp(value, torch.tensor(self.logit))
+
+
+@pytest.mark.parametrize("logit", [-300.0, 3.0, 300.0])
+def test_what_another_process_finds_likelier_by_far_leaves_numbers(logit: float) -> None:
+    output, targets = make_output(), pairs([(0, 2), (3, 4), (3, 5)])
+    logits = output.z @ output.decoder.T + output.bias
+    total = torch.logaddexp(logits.logsumexp(1), torch.tensor(logit))
+    expected = (total * targets.counts).sum() - logits[targets.rows, targets.items].sum()
+    for cells in (2 * B, B * I):
+        found = exact_loss(output, pairs([]), targets, cells=cells, held=Elsewhere(logit))
+        assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+        given = zip(
+            gradients(found, output)[:3], torch.autograd.grad(3 * expected, output[:3], retain_graph=True), strict=True
+        )
+        assert all(torch.allclose(one, other, atol=1e-4) for one, other in given)

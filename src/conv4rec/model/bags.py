@@ -43,7 +43,7 @@ class Cells:
         self.n_rows, self.n_kinds = n_rows, max(1, 1 + largest(kinds))
         self.where, self.rows, self.cells = where, rows, torch.add(kinds, rows, alpha=self.n_kinds)
         self.order: Tensor | None = None
-        self._places: Places | None = None
+        self._by_place: Grouped | None = None
         if not _ascend(self.cells):
             self.order = _grouped(self.cells, n_rows * self.n_kinds)[0]
             self.where, self.rows, self.cells = map(self.in_order, (where, rows, self.cells))
@@ -59,20 +59,20 @@ class Cells:
         last = self.starts.new_full((1,), len(self.cells))
         return torch.diff(self.starts, append=last).view(self.n_rows, self.n_kinds)
 
-    def places(self, n: int) -> "Places":
+    def by_place(self, n: int) -> "Grouped":
         """The same interactions by row of the table, which has n of them."""
-        if self._places is None:
-            self._places = Places.of(self.where, self.cells, n)
-        return self._places
+        if self._by_place is None or len(self._by_place.starts) != n:
+            self._by_place = Grouped.of(self.where, self.cells, n)
+        return self._by_place
 
     @cached_property
-    def met(self) -> "tuple[Tensor, Places]":
+    def met(self) -> "tuple[Tensor, Grouped]":
         """(T,) the rows of the table that are met, and the interactions by these."""
         met, where = torch.unique(self.where, return_inverse=True)
-        return met, Places.of(where, self.cells, len(met))
+        return met, Grouped.of(where, self.cells, len(met))
 
 
-class Places(NamedTuple):
+class Grouped(NamedTuple):
     """Interactions by row of the table."""
 
     order: Tensor  # (N,) of those that were by cell
@@ -80,7 +80,7 @@ class Places(NamedTuple):
     cells: Tensor  # (N,)
 
     @classmethod
-    def of(cls, where: Tensor, cells: Tensor, n: int) -> "Places":
+    def of(cls, where: Tensor, cells: Tensor, n: int) -> "Grouped":
         """(N,) rows of the table, of which there are n, and the cells that ask for them."""
         order, starts = _grouped(where, n)
         return cls(order, starts, cells.index_select(0, order))
@@ -160,12 +160,12 @@ class _Bag(Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         mixtures, weights, mixture, of_kinds, of_weights = ctx.saved_tensors
         cells, gradient, of_mixture = ctx.cells, gradient.contiguous(), None
-        met, places = cells.met if ctx.lean else (None, cells.places(ctx.shape[0]))
+        met, grouped = cells.met if ctx.lean else (None, cells.by_place(ctx.shape[0]))
         spread = (_met(mixtures, cells)[..., None] * gradient[:, None, None]).flatten(2).flatten(0, 1)  # (B K, C D)
-        of_table = _sums(spread, places.cells, places.starts, None).view(-1, *ctx.shape[1:])
+        of_table = _sums(spread, grouped.cells, grouped.starts, None).view(-1, *ctx.shape[1:])
         if of_weights is not None:
-            rows, weights = cells.rows.index_select(0, places.order), weights.index_select(0, places.order)
-            of_table.addcmul_(mixture[:, None], _sums(gradient, rows, places.starts, weights)[:, None])
+            rows, weights = (each.index_select(0, grouped.order) for each in (cells.rows, weights))
+            of_table.addcmul_(mixture[:, None], _sums(gradient, rows, grouped.starts, weights)[:, None])
             of_mixture = torch.bmm(gradient[:, None], of_weights.transpose(1, 2)).sum((0, 1))
         of_table = of_table if met is None else _lean(met, of_table, ctx.shape)
         of_met = torch.bmm(gradient[:, None], of_kinds.transpose(1, 2)).view(*_met(mixtures, cells).shape)

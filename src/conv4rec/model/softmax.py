@@ -31,6 +31,8 @@ CELLS = 1 << 24
 """Logits in a block: users x items."""
 LARGE = 2.0**64
 """A sum of exponentials between its inverse and it has lost nothing: float32 goes from 2^-126 to 2^128."""
+TINY = 2.0**-96
+"""Times a sum of exponentials it is no probability worth a number."""
 BITS = 1 / math.log(2)
 """To a nat. Powers of 2 take half of the time of powers of e."""
 
@@ -172,8 +174,12 @@ class _Sums(NamedTuple):
         return self.total.log() if self.top is None else self.total.log() + self.top / BITS
 
     def share(self, normaliser: Tensor) -> Tensor:
-        """(B,) what makes probabilities of the powers, given the (B,) log-sum-exp over all items in nats."""
-        return torch.exp2(-BITS * normaliser if self.top is None else self.top - BITS * normaliser)
+        """(B,) what makes probabilities of the powers, given the (B,) log-sum-exp over all items in nats.
+
+        Where another process has what is likely it may be too small for a number whose inverse is one; then it is TINY.
+        """
+        bits = -BITS * normaliser if self.top is None else self.top - BITS * normaliser
+        return torch.exp2(bits).clamp(min=TINY)
 
 
 def _largest(blocks: Iterable[Tensor]) -> Tensor:
@@ -209,10 +215,8 @@ def _of_block(
     powers, decoder = powers.to(ctx.dtype), output.decoder[start : start + block].to(ctx.dtype)
     of_z = product(powers, decoder) * weights[:, None]
     z = torch.cat((output.z * weights[:, None], weights[:, None]), 1).to(ctx.dtype)  # (B, D + 1), of the bias the last
-    both = (
-        product(powers.T, z) if decoder.is_contiguous() else product(z.T, powers).T
-    )  # (b, D + 1), as the decoder lies
-    return Output(of_z, both[:, :-1], both[:, -1], of_repeat)
+    as_it_lies = product(powers.T, z) if decoder.is_contiguous() else product(z.T, powers).T  # (b, D + 1)
+    return Output(of_z, as_it_lies[:, :-1], as_it_lies[:, -1], of_repeat)
 
 
 def block_of_logits(output: Output, seen: Pairs, start: int, stop: int) -> Tensor:
