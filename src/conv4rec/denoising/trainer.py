@@ -117,7 +117,7 @@ class _Run:
         if config.denoise != "ig":
             self.pairs = pairs
         self.validation, self.unlabelled = validation, unlabelled
-        parameters = list(model.parameters())
+        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.device = parameters[0].device
         optimizer = torch.optim.Adam(parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
         self.step = PairStep(model, optimizer, config)

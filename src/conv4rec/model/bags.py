@@ -35,7 +35,7 @@ class Cells:
         where: (N,) rows of a table, in the order of the cells.
         rows: (N,) 0 to B - 1, ascending.
         cells: (N,) row * K + kind, ascending, for the K kinds up to the last that is met.
-        starts: (B K,) where each cell begins.
+        ends: (B K + 1,) where each cell begins, and where the last one ends.
     """
 
     def __init__(self, where: Tensor, rows: Tensor, kinds: Tensor, n_rows: int) -> None:
@@ -47,7 +47,7 @@ class Cells:
         if not _ascend(self.cells):
             self.order = _grouped(self.cells, n_rows * self.n_kinds)[0]
             self.where, self.rows, self.cells = map(self.in_order, (where, rows, self.cells))
-        self.starts = _offsets(self.cells, n_rows * self.n_kinds)
+        self.ends = _ends(self.cells, n_rows * self.n_kinds)
 
     def in_order(self, values: Tensor) -> Tensor:
         """(N,) of the interactions as they were given, in the order of their cells."""
@@ -56,8 +56,7 @@ class Cells:
     @cached_property
     def counts(self) -> Tensor:
         """(B, K) interactions in each cell."""
-        last = self.starts.new_full((1,), len(self.cells))
-        return torch.diff(self.starts, append=last).view(self.n_rows, self.n_kinds)
+        return self.ends.diff().view(self.n_rows, self.n_kinds)
 
     def by_place(self, n: int) -> "Grouped":
         """The same interactions by row of the table, which has n of them."""
@@ -146,11 +145,11 @@ class _Bag(Function):
         lean: bool,
     ) -> Tensor:
         (_, C, D), B, K, flat = table.shape, cells.n_rows, cells.n_kinds, table.flatten(1)
-        of_kinds = _sums(flat, cells.where, cells.starts, None).view(B, K * C, D)
+        of_kinds = _sums(flat, cells.where, cells.ends[:-1], None).view(B, K * C, D)
         total = torch.bmm(_met(mixtures, cells).reshape(B, 1, K * C), of_kinds)
         of_weights = None
         if weights is not None and mixture is not None:
-            of_weights = _sums(flat, cells.where, cells.starts[::K].contiguous(), weights).view(B, C, D)
+            of_weights = _sums(flat, cells.where, cells.ends[:-1:K].contiguous(), weights).view(B, C, D)
             total = torch.baddbmm(total, mixture.expand(B, 1, C), of_weights)
         ctx.save_for_backward(mixtures, weights, mixture, of_kinds, of_weights)
         ctx.shape, ctx.cells, ctx.lean = tuple(table.shape), cells, lean
@@ -197,29 +196,29 @@ class _ProductsAt(Function):
     def forward(ctx: Any, left: Tensor, right: Tensor, rows: Tensor, items: Tensor) -> Tensor:
         C = right.shape[1]
         columns = (items[:, None] * C + torch.arange(C, device=items.device)).flatten()  # (N C,) rows of (I C, D)
-        starts = torch.searchsorted(rows, torch.arange(len(left) + 1, device=rows.device)) * C
-        ctx.save_for_backward(left, right, rows, columns, starts)
+        ends = _ends(rows, len(left)) * C
+        ctx.save_for_backward(left, right, rows, columns, ends)
         fit = len(items) <= len(left) * len(right)  # no sparse matrix has more cells; repeated pairs may be more
         if fit and left.device.type == "cpu" and left.dtype == right.dtype == torch.float32:
-            return _sampled_products(left, right.flatten(0, 1), starts, columns).view(-1, C)
+            return _sampled_products(left, right.flatten(0, 1), ends, columns).view(-1, C)
         found = functional.embedding(items, right.flatten(1)).view(len(items), *right.shape[1:])  # (N, C, D)
         return torch.bmm(found, functional.embedding(rows, left)[:, :, None])[:, :, 0]  # (N, C)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        left, right, rows, columns, starts = ctx.saved_tensors
+        left, right, rows, columns, ends = ctx.saved_tensors
         gradient, flat = gradient.to(left.dtype).flatten(), right.flatten(0, 1)
-        of_left = _sums(flat, columns, starts[:-1], gradient)
+        of_left = _sums(flat, columns, ends[:-1], gradient)
         order, offsets = _grouped(columns, len(flat))
         rows = rows.index_select(0, torch.div(order, right.shape[1], rounding_mode="floor"))
         return of_left, _sums(left, rows, offsets, gradient.index_select(0, order)).view(right.shape), None, None
 
 
-def _sampled_products(left: Tensor, right: Tensor, starts: Tensor, columns: Tensor) -> Tensor:
+def _sampled_products(left: Tensor, right: Tensor, ends: Tensor, columns: Tensor) -> Tensor:
     """(M,) products of rows of left (B, D) and right (J, D), without copies of them, where a CSR matrix has cells."""
     _hear_of_csr()
     values, shape = left.new_zeros(len(columns)), (len(left), len(right))
-    cells = torch.sparse_csr_tensor(starts, columns, values, shape, check_invariants=False)
+    cells = torch.sparse_csr_tensor(ends, columns, values, shape, check_invariants=False)
     products: Tensor = torch.sparse.sampled_addmm(cells, left, right.T).values()
     return products
 
@@ -249,16 +248,16 @@ def _ascend(rows: Tensor) -> bool:
     return bool((values[1:] >= values[:-1]).all())
 
 
-def _offsets(rows: Tensor, n_rows: int) -> Tensor:
-    """(n_rows,) where each row begins; `rows` ascending."""
-    return torch.searchsorted(rows, torch.arange(n_rows, device=rows.device))
+def _ends(rows: Tensor, n_rows: int) -> Tensor:
+    """(n_rows + 1,) where each row begins, and where the last one ends; `rows` ascending."""
+    return torch.searchsorted(rows, torch.arange(n_rows + 1, device=rows.device))
 
 
 def _grouped(keys: Tensor, n: int) -> tuple[Tensor, Tensor]:
     """(N,) the order that brings equal keys together, and (n,) where those of each begin."""
     if keys.device.type != "cpu":
         ordered, order = torch.sort(keys, stable=True)
-        return order, _offsets(ordered, n)
+        return order, _ends(ordered, n)[:-1]
     count = torch.bincount(keys, minlength=n)
     return torch.from_numpy(_sorted(keys.numpy(), n)), torch.cumsum(count, 0) - count
 

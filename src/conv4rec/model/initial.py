@@ -25,14 +25,20 @@ def draw_network(config: Config, statistics: Statistics) -> Network:
 
 
 def blank_network(
-    config: ModelConfig, n_items: int, types: InteractionTypes, experts: Mapping[str, tuple[int, ...]] | None = None
+    config: ModelConfig,
+    n_items: int,
+    types: InteractionTypes,
+    experts: Mapping[str, tuple[int, ...]] | None = None,
+    *,
+    any_repeated: bool = True,
 ) -> Network:
     """A network whose tables have shapes but no memory, until `load_state_dict(..., assign=True)` gives it tensors.
 
-    `experts` has the shapes of tensors of those that joined, by name. A network for no items is made to look like one
-    for many: on torch's meta device it would be blank too, but drawing numbers there loads torch's compiler.
+    `experts` has the shapes of tensors of those that joined, by name; `any_repeated` is as in Statistics. A network for
+    no items is made to look like one for many: on torch's meta device it would be blank too, but drawing numbers there
+    loads torch's compiler.
     """
-    network = Network(config, Statistics.blank(0, types))
+    network = Network(config, Statistics.blank(0, types, any_repeated=any_repeated))
     network.make_room({name: (0, *shape[1:]) for name, shape in (experts or {}).items()})
     for name, value in network.state_dict().items():
         if value.shape[:1] == (0,):

@@ -77,12 +77,12 @@ class Statistics:
         )
 
     @classmethod
-    def blank(cls, n_items: int, types: InteractionTypes) -> "Statistics":
+    def blank(cls, n_items: int, types: InteractionTypes, *, any_repeated: bool = True) -> "Statistics":
         """Zeros of the right shapes, for a network whose weights come from a file."""
         L, K = types.n_types, types.n_channels
         shapes: tuple[tuple[int, ...], ...] = ((n_items,), (), (L,), (n_items, L), (K,), (K,), (n_items,))
         popularity, repeat, histogram, item_histogram, value, rated, item_value = map(torch.zeros, shapes)
-        return cls(popularity, repeat, histogram, item_histogram, value, rated, item_value, any_repeated=True)
+        return cls(popularity, repeat, histogram, item_histogram, value, rated, item_value, any_repeated)
 
 
 def _item_type_counts(interactions: Interactions, types: InteractionTypes) -> NDArray[np.float64]:

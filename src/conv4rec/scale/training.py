@@ -36,16 +36,17 @@ class _Start:
 
     config: ModelConfig
     n_items: int
+    distinct: bool
     weights: Path
 
     @classmethod
     def of(cls, network: Network, weights: Path) -> "_Start":
         write_checkpoint(weights, Checkpoint(network.state_dict(), None, {}, [], 0, "before training"))
-        return cls(network.config, len(network.consumption.bias), weights)
+        return cls(network.config, len(network.consumption.bias), network.consumption.distinct, weights)
 
     def own_part(self, types: InteractionTypes, device: str) -> Network:
         """The network with the rows of this worker's items."""
-        network = blank_network(self.config, self.n_items, types)
+        network = blank_network(self.config, self.n_items, types, any_repeated=not self.distinct)
         share_tables(network, World.here(), choose_device(device))
         network.load_state_dict(read_checkpoint(self.weights, part_of(network)).network, assign=True)
         return network
