@@ -134,6 +134,29 @@ def test_migrating_twice_and_together_changes_nothing(url: str) -> None:
         each.close()
 
 
+def test_a_new_file_is_set_up_by_many_at_once(tmp_path: Path) -> None:
+    """Each try of many, since they seldom meet."""
+    for number in range(30):
+        stores, start = [Store.open(f"sqlite:///{tmp_path}/{number}.db", KINDS) for _ in range(8)], threading.Barrier(8)
+        failed: list[StoreError] = []
+
+        def check(store: Store, start: threading.Barrier = start, failed: list[StoreError] = failed) -> None:
+            start.wait()
+            try:
+                store.check()
+            except StoreError as error:
+                failed.append(error)
+
+        threads = [threading.Thread(target=check, args=(store,)) for store in stores]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for store in stores:
+            store.close()
+        assert failed == []
+
+
 def test_ids_of_another_kind_need_another_store(store: Store, url: str) -> None:
     store.prepare()
     other = Store.open(url, Kinds(integer_users=True, integer_items=True))

@@ -1,8 +1,10 @@
 """The database under the store: how it is opened, migrated, and what its errors mean."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,10 @@ from conv4rec.service.store.tables import Kinds
 MIGRATING = 6_031_769_123
 """The advisory lock of PostgreSQL under which one process migrates; any number that nobody else uses."""
 CONNECTIONS = 4
+PRIMARY = 0xFF
+"""Bits of a code of SQLite that say what went wrong; the rest are details."""
+PAUSE = 0.01
+"""Seconds between two attempts to set up a file that others set up."""
 LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 UNWRITABLE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 DISK_FULL = "53100"
@@ -50,15 +56,27 @@ def _open_sqlite(url: sa.URL, timeout: float) -> sa.Engine:
         raise ConfigError("store sqlite://: a database in memory is lost with the process; name a file: sqlite:///FILE")
     pool = {"pool_size": CONNECTIONS, "max_overflow": 0, "pool_timeout": timeout}
     engine = sa.create_engine(url, connect_args={"timeout": timeout}, hide_parameters=True, **pool)
-    sa.event.listen(engine, "connect", _set_up_sqlite)
+    sa.event.listen(engine, "connect", partial(_set_up_sqlite, timeout))
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    """Readers beside a writer (WAL); a commit is on the disk when it returns; what is deleted is overwritten."""
+def _set_up_sqlite(timeout: float, connection: sqlite3.Connection, _record: object) -> None:
+    """Readers beside a writer (WAL); a commit is on the disk when it returns; what is deleted is overwritten.
+
+    SQLite does not wait for those who turn a new file to WAL at the same time, so that we do.
+    """
     connection.isolation_level = None  # transactions begin where we say, see _begin_sqlite
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+    until = time.monotonic() + timeout
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+            break
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & PRIMARY != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(PAUSE)
+    for pragma in ("synchronous=FULL", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
@@ -105,7 +123,7 @@ def telling() -> Iterator[None]:
 
 def _reason(error: DBAPIError) -> str:
     code = getattr(error.orig, "sqlite_errorcode", None)
-    primary = None if code is None else code & 0xFF  # the rest are details
+    primary = None if code is None else code & PRIMARY
     if primary in UNWRITABLE or getattr(error.orig, "sqlstate", None) == DISK_FULL:
         return "the store cannot be written: its disk is full or out of reach"
     if primary in LOCKED:
