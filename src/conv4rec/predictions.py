@@ -64,8 +64,11 @@ def rating_marginal(log_p_type: Floats, types: InteractionTypes) -> Floats:
 
 
 def expected_rating(p_rating: Floats, types: InteractionTypes) -> Floats:
-    """(..., R) p_rating to its mean, (...), in the units of the ratings."""
-    return np.asarray(p_rating @ types.rating_values.astype(p_rating.dtype))
+    """(..., R) p_rating to its mean, (...), in the units of the ratings.
+
+    Not by BLAS, which once told of an invalid value among numbers that were all valid.
+    """
+    return np.asarray(np.einsum("...r,r->...", p_rating, types.rating_values.astype(p_rating.dtype)))
 
 
 def p_like(p_rating: Floats, types: InteractionTypes, like: float) -> Floats:
