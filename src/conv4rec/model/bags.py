@@ -47,7 +47,7 @@ class Cells:
         if not _ascend(self.cells):
             self.order = _grouped(self.cells, n_rows * self.n_kinds)[0]
             self.where, self.rows, self.cells = map(self.in_order, (where, rows, self.cells))
-        self.ends = _ends(self.cells, n_rows * self.n_kinds)
+        self.ends = ends_of(self.cells, n_rows * self.n_kinds)
 
     def in_order(self, values: Tensor) -> Tensor:
         """(N,) of the interactions as they were given, in the order of their cells."""
@@ -196,7 +196,7 @@ class _ProductsAt(Function):
     def forward(ctx: Any, left: Tensor, right: Tensor, rows: Tensor, items: Tensor) -> Tensor:
         C = right.shape[1]
         columns = (items[:, None] * C + torch.arange(C, device=items.device)).flatten()  # (N C,) rows of (I C, D)
-        ends = _ends(rows, len(left)) * C
+        ends = ends_of(rows, len(left)) * C
         ctx.save_for_backward(left, right, rows, columns, ends)
         fit = len(items) <= len(left) * len(right)  # no sparse matrix has more cells; repeated pairs may be more
         if fit and left.device.type == "cpu" and left.dtype == right.dtype == torch.float32:
@@ -248,7 +248,7 @@ def _ascend(rows: Tensor) -> bool:
     return bool((values[1:] >= values[:-1]).all())
 
 
-def _ends(rows: Tensor, n_rows: int) -> Tensor:
+def ends_of(rows: Tensor, n_rows: int) -> Tensor:
     """(n_rows + 1,) where each row begins, and where the last one ends; `rows` ascending."""
     return torch.searchsorted(rows, torch.arange(n_rows + 1, device=rows.device))
 
@@ -257,7 +257,7 @@ def _grouped(keys: Tensor, n: int) -> tuple[Tensor, Tensor]:
     """(N,) the order that brings equal keys together, and (n,) where those of each begin."""
     if keys.device.type != "cpu":
         ordered, order = torch.sort(keys, stable=True)
-        return order, _ends(ordered, n)[:-1]
+        return order, ends_of(ordered, n)[:-1]
     count = torch.bincount(keys, minlength=n)
     return torch.from_numpy(_sorted(keys.numpy(), n)), torch.cumsum(count, 0) - count
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from conv4rec.data.interactions import Interactions
-from conv4rec.model.bags import Cells
+from conv4rec.model.bags import Cells, ends_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ class Batch:
     @cached_property
     def counts(self) -> Tensor:
         """(B,) the number of interactions of every user."""
-        return torch.searchsorted(self.rows, torch.arange(self.n_rows + 1, device=self.rows.device)).diff()
+        return ends_of(self.rows, self.n_rows).diff()
 
     @cached_property
     def cells(self) -> Cells:

@@ -209,7 +209,7 @@ def _of_block(
     block = powers.shape[1]
     rows, weights = torch.div(at.targets, block, rounding_mode="floor"), weight * gradient
     powers.view(-1).index_add_(0, at.targets, -weight.reciprocal().index_select(0, rows))
-    of_repeat = output.repeat.detach()  # nobody asks for it
+    of_repeat = torch.zeros_like(output.repeat)
     if ctx.needs_input_grad[3]:
         of_repeat = (_sum if ctx.distinct else _sum_once)(powers, at.seen, weights)
     powers, decoder = powers.to(ctx.dtype), output.decoder[start : start + block].to(ctx.dtype)
