@@ -21,13 +21,6 @@ DENSE = 100
 """A product of all rows with all items costs a pair this much less than products of pairs: docs/performance.md."""
 
 
-class Weighted(NamedTuple):
-    """What an interaction adds of a row of the table beside the mixture of its kind."""
-
-    weights: Tensor  # (N,) how much; gets no gradient
-    mixture: Tensor  # (C,) of what
-
-
 class Cells:
     """N interactions by the cell, a row and a kind, that each lies in: what sums over them need, found once.
 
@@ -85,22 +78,20 @@ class Grouped(NamedTuple):
         return cls(order, starts, cells.index_select(0, order))
 
 
-def bag(
-    table: Tensor, cells: Cells, mixtures: Tensor, weighted: Weighted | None = None, *, lean: bool = False
-) -> Tensor:
-    """(B, D) sums of mixtures of table rows: over the n in row b, of mixtures[b, kinds[n]] @ table[where[n]].
+def bag(table: Tensor, cells: Cells, mixing: Tensor, extra: Tensor | None = None, *, lean: bool = False) -> Tensor:
+    """(B, D) sums of mixtures of table rows: over the n in row b, of (mixing[kinds[n]] + extra[n] @ rest) @ table[where[n]].
 
     A row of the table is read once for all of its channels.
 
     Args:
         table: (I, C, D).
         cells: what is summed; `where` has indices into the table.
-        mixtures: (B, K, C), or (K, C) where they are alike in all rows; of kinds that are not met none is used.
-        weighted: adds weights[n] times mixture @ table[where[n]].
+        mixing: (K + J, C) for each of K kinds; the rest for the extra channels.
+        extra: (N, J) values of further input channels; no gradient.
         lean: give the gradient of the table only where it was met, as a sparse tensor.
     """
-    weights, mixture = (None, None) if weighted is None else (cells.in_order(weighted.weights), weighted.mixture)
-    device, given = table.device.type, (table, mixtures, weights, mixture, cells, lean)
+    extra = table.new_empty(len(cells.where), 0) if extra is None else cells.in_order(extra)
+    device, given = table.device.type, (table, mixing, extra, cells, lean)
     with torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext():
         summed: Tensor = _Bag.apply(*given)  # type: ignore[no-untyped-call]
     return summed  # sums in single precision: bfloat16 has no time to gain
@@ -135,47 +126,38 @@ def is_dense(n_pairs: int, n_rows: int, n_items: int) -> bool:
 
 class _Bag(Function):
     @staticmethod
-    def forward(
-        ctx: Any,
-        table: Tensor,
-        mixtures: Tensor,
-        weights: Tensor | None,
-        mixture: Tensor | None,
-        cells: Cells,
-        lean: bool,
-    ) -> Tensor:
-        (_, C, D), B, K, flat = table.shape, cells.n_rows, cells.n_kinds, table.flatten(1)
-        of_kinds = _sums(flat, cells.where, cells.ends[:-1], None).view(B, K * C, D)
-        total = torch.bmm(_met(mixtures, cells).reshape(B, 1, K * C), of_kinds)
-        of_weights = None
-        if weights is not None and mixture is not None:
-            of_weights = _sums(flat, cells.where, cells.ends[:-1:K].contiguous(), weights).view(B, C, D)
-            total = torch.baddbmm(total, mixture.expand(B, 1, C), of_weights)
-        ctx.save_for_backward(mixtures, weights, mixture, of_kinds, of_weights)
+    def forward(ctx: Any, table: Tensor, mixing: Tensor, extra: Tensor, cells: Cells, lean: bool) -> Tensor:
+        (_, C, D), B, K, J, flat = table.shape, cells.n_rows, cells.n_kinds, extra.shape[1], table.flatten(1)
+        of_kinds = _sums(flat, cells.where, cells.ends[:-1], None).view(B, K, C, D)
+        starts = cells.ends[:-1:K].contiguous()
+        of_extra = [_sums(flat, cells.where, starts, each.contiguous()).view(B, 1, C, D) for each in extra.T]
+        summed = torch.cat([of_kinds, *of_extra], 1)  # (B, K + J, C, D)
+        ctx.save_for_backward(mixing, extra, summed)
         ctx.shape, ctx.cells, ctx.lean = tuple(table.shape), cells, lean
-        return total[:, 0]
+        return torch.bmm(_met(mixing, K, J).reshape(1, 1, -1).expand(B, 1, -1), summed.flatten(1, 2))[:, 0]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        mixtures, weights, mixture, of_kinds, of_weights = ctx.saved_tensors
-        cells, gradient, of_mixture = ctx.cells, gradient.contiguous(), None
+        mixing, extra, summed = ctx.saved_tensors
+        cells, gradient, (N, J) = ctx.cells, gradient.contiguous(), extra.shape
         met, grouped = cells.met if ctx.lean else (None, cells.by_place(ctx.shape[0]))
-        spread = (_met(mixtures, cells)[..., None] * gradient[:, None, None]).flatten(2).flatten(0, 1)  # (B K, C D)
+        used = _met(mixing, cells.n_kinds, J)  # (K + J, C)
+        spread = (used[: cells.n_kinds, :, None] * gradient[:, None, None]).flatten(2).flatten(0, 1)  # (B K, C D)
         of_table = _sums(spread, grouped.cells, grouped.starts, None).view(-1, *ctx.shape[1:])
-        if of_weights is not None:
-            rows, weights = (each.index_select(0, grouped.order) for each in (cells.rows, weights))
-            of_table.addcmul_(mixture[:, None], _sums(gradient, rows, grouped.starts, weights)[:, None])
-            of_mixture = torch.bmm(gradient[:, None], of_weights.transpose(1, 2)).sum((0, 1))
+        rows = cells.rows.index_select(0, grouped.order)
+        for weights, mixture in zip(extra.index_select(0, grouped.order).T, used[cells.n_kinds :], strict=True):
+            of_channel = _sums(gradient, rows, grouped.starts, weights.contiguous())
+            of_table.addcmul_(mixture[:, None], of_channel[:, None])
         of_table = of_table if met is None else _lean(met, of_table, ctx.shape)
-        of_met = torch.bmm(gradient[:, None], of_kinds.transpose(1, 2)).view(*_met(mixtures, cells).shape)
-        of_mixtures = torch.zeros_like(mixtures)
-        of_mixtures[..., : cells.n_kinds, :] = of_met if mixtures.dim() == 3 else of_met.sum(0)
-        return of_table, of_mixtures, None, of_mixture, None, None
+        of_used = torch.einsum("bd,bkcd->kc", gradient, summed)
+        of_mixing = torch.zeros_like(mixing)
+        of_mixing[: cells.n_kinds], of_mixing[len(mixing) - J :] = of_used[: cells.n_kinds], of_used[cells.n_kinds :]
+        return of_table, of_mixing, None, None, None
 
 
-def _met(mixtures: Tensor, cells: Cells) -> Tensor:
-    """(B, K, C) of the kinds that are met."""
-    return mixtures[..., : cells.n_kinds, :].expand(cells.n_rows, -1, -1)
+def _met(mixing: Tensor, K: int, J: int) -> Tensor:
+    """(K + J, C) of the kinds that are met, and of the extra channels."""
+    return torch.cat((mixing[:K], mixing[len(mixing) - J :]))
 
 
 class _LeanRows(Function):

@@ -1,6 +1,6 @@
 """Interactions as tensors: the input of the network, sparse and sorted by user."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from conv4rec.data.interactions import Interactions
 from conv4rec.model.bags import Cells, ends_of
+from conv4rec.model.by_item import ByItem
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +29,7 @@ class Batch:
     items: Tensor
     channels: Tensor
     n_rows: int
+    _by_item: ByItem | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def of(cls, interactions: Interactions, device: torch.device) -> "Batch":
@@ -44,6 +45,16 @@ class Batch:
         rows, items, channels = (column.index_select(0, where) for column in self.columns)
         return Batch(rows, items, channels, self.n_rows)
 
+    def part(self, mask: Tensor, n_true: int) -> "tuple[Batch, Batch]":
+        """The interactions where `mask` (N,) is false, and those where it is true, of which there are so many."""
+        if mask.device.type != "cpu":
+            return self.keep(~mask), self.keep(mask)
+        from conv4rec.compiled import loops
+
+        kept, hidden = (torch.empty(3, n, dtype=torch.int64) for n in (len(mask) - n_true, n_true))
+        loops.parted(mask.numpy(), *(column.numpy() for column in self.columns), kept.numpy(), hidden.numpy())
+        return Batch(*kept, self.n_rows), Batch(*hidden, self.n_rows)
+
     def only(self, users: Tensor) -> "Batch":
         """The users where `users` (B,) is true, renumbered 0, 1, ... in their order."""
         places = torch.cumsum(users, 0) - 1  # (B,)
@@ -57,17 +68,30 @@ class Batch:
     @cached_property
     def counts(self) -> Tensor:
         """(B,) the number of interactions of every user."""
-        return ends_of(self.rows, self.n_rows).diff()
+        return self.ends.diff()
 
     @cached_property
     def cells(self) -> Cells:
         """Interactions by user and channel, as sums over the rows of a table need them."""
         return Cells(self.items, self.rows, self.channels, self.n_rows)
 
+    @cached_property
+    def ends(self) -> Tensor:
+        """(B + 1,) where each user begins, and where the last one ends."""
+        return ends_of(self.rows, self.n_rows)
+
+    def by_item(self, n_items: int) -> ByItem:
+        """Interactions by item, as a step on the CPU needs them; found once."""
+        if self._by_item is None or len(self._by_item.starts) != n_items + 1:
+            found = ByItem.of(self.rows, self.items, self.channels, self.n_rows, n_items)
+            object.__setattr__(self, "_by_item", found)
+            return found
+        return self._by_item
+
     def channel_counts(self, n_channels: int) -> Tensor:
         """(B, n_channels) the number of interactions of every user in every channel."""
-        counts = self.cells.counts
-        return functional.pad(counts, (0, n_channels - counts.shape[1]))
+        cells = self.rows * n_channels + self.channels
+        return torch.bincount(cells, minlength=self.n_rows * n_channels).view(self.n_rows, n_channels)
 
 
 @dataclass(frozen=True)

@@ -42,11 +42,15 @@ def bottleneck(total: Tensor, counts: Tensor, bias: Tensor, activation: str, kep
 class _Tanh(Function):
     @staticmethod
     def forward(ctx: Any, total: Tensor, scale: Tensor, bias: Tensor, kept: Tensor | None) -> Tensor:
-        bent = total.numpy() * scale.numpy()
-        bent += bias.numpy()
-        found = torch.from_numpy(np.tanh(bent, out=bent))
-        ctx.save_for_backward(found, scale, kept)
-        return found if kept is None else torch.from_numpy(bent * kept.numpy())
+        if any(ctx.needs_input_grad):
+            bent, found = _bent(total, scale, bias, kept)
+        else:  # without waiting for what is compiled
+            values = total.numpy() * scale.numpy()
+            values += bias.numpy()
+            bent = torch.from_numpy(np.tanh(values, out=values))
+            found = bent if kept is None else bent * kept
+        ctx.save_for_backward(bent, scale, kept)
+        return found
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -59,3 +63,13 @@ class _Tanh(Function):
         of_bias = torch.from_numpy(slope.sum(0))
         slope *= scale.numpy()
         return torch.from_numpy(slope), None, of_bias, None
+
+
+def _bent(total: Tensor, scale: Tensor, bias: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor]:
+    """(B, D) with nothing dropped, and with."""
+    from conv4rec.compiled import loops
+
+    (B, D), bent, parts = total.shape, torch.empty_like(total), 2 * torch.get_num_threads()
+    found, cuts = bent if kept is None else torch.empty_like(total), torch.arange(parts + 1) * B // parts
+    loops.bend(parts, D, cuts, total, scale, bias, total.new_empty(0) if kept is None else kept, bent, found)
+    return bent, found

@@ -12,12 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from conv4rec.config import ModelConfig
-from conv4rec.model.bags import Weighted, bag, lean_rows, products_at
+from conv4rec.model import law
+from conv4rec.model.bags import bag, largest, lean_rows, products_at
 from conv4rec.model.batch import Batch
 from conv4rec.model.bottleneck import bottleneck
+from conv4rec.model.by_item import Mover, sums_by_item, trains_here, type_loss
 from conv4rec.model.experts import ConsumptionExperts, Explained, RatingExperts
 from conv4rec.model.factors import Factors
-from conv4rec.model.held import ALL, ITEM_TABLES, Held
+from conv4rec.model.held import ALL, ITEM_TABLES, AllItems, Held
 from conv4rec.model.softmax import Drawn, Output, Pairs, block_of_logits, exact_loss, sampled_loss
 from conv4rec.model.statistics import Statistics
 
@@ -36,12 +38,15 @@ class Encoder(nn.Module):
         super().__init__()
         self.activation = activation
         self.lean = False  # whether the gradient of the table has only the rows of the items met
+        self.mover: Mover | None = None  # moves the table while its gradient is made, where nothing else has a say in it
         self.table = nn.Parameter(torch.randn(n_items, channels, width) * (0.5 / width**0.5))  # E
         self.bias = nn.Parameter(torch.zeros(width))
 
-    def sums(self, batch: Batch, mixtures: Tensor, weighted: Weighted | None = None) -> Tensor:
-        """(B, D) sums of mixtures of E_i over the items of a user; mixtures for each type, and weights, as in `bag`."""
-        return bag(self.table, batch.cells, mixtures, weighted, lean=self.lean)
+    def sums(self, batch: Batch, mixing: Tensor, extra: Tensor | None = None) -> Tensor:
+        """(B, D) sums of mixtures of E_i over the items of a user: of its type, and of extra channels, as in `bag`."""
+        if trains_here(self.table) and not self.lean:
+            return sums_by_item(self.table, batch.by_item(len(self.table)), mixing, extra, self.mover)
+        return bag(self.table, batch.cells, mixing, extra, lean=self.lean)
 
     def forward(self, total: Tensor, counts: Tensor, kept: Tensor | None = None) -> Tensor:
         """(B, D) from (B, D) sums over histories of (B,) interactions; (B, D) what dropout leaves."""
@@ -128,15 +133,24 @@ class RatingPath(nn.Module):
 
     def encode(self, batch: Batch) -> Style:
         counts = batch.channel_counts(len(self.value))  # (B, K)
-        total = self._total(batch, counts)
+        extra = self._deviations(batch, counts)[self.held.where(batch.items)]  # (N, 2)
+        mixing = self.held.enter(torch.cat((self.convolution, self.deviation)))  # (K + 2, C)
+        total = self.held.add_up(self.encoder.sums(self.held.own(batch), mixing, extra))
         return Style(self.encoder(total, batch.counts), self._shift(counts))
 
     def deviations(self, batch: Batch) -> Tensor:
         """(N, 2) of a rating from the item's and the user's mean, and from the item's; 0 where there is no rating."""
-        from_item = self._from_item(batch)
-        mean = self._user_value(batch, from_item, batch.channel_counts(len(self.value)))
-        from_both = from_item - mean[batch.rows] * self.rated[batch.channels]
-        return torch.stack([from_both, from_item], dim=-1)
+        return self._deviations(batch, batch.channel_counts(len(self.value)))
+
+    def loss(self, style: Style, targets: Batch, covers: Tensor) -> Tensor:
+        """Sum over the targets of -log p_type; `covers` (K, L) which types an interaction of each channel may be."""
+        if trains_here(self.decoder) and not self.encoder.lean and isinstance(self.held, AllItems):
+            of_rows, pairs = style.shift @ self.histogram, targets.by_item(len(self.decoder))
+            return type_loss(style.z, self.decoder, self.output, self.bias, of_rows, pairs, covers)
+        logits = self.pairs(style, targets.rows, targets.items).float()  # (N, L)
+        if largest(targets.channels) < logits.shape[1]:  # the first L channels are the outcomes, the others sets of them
+            return law.known_type_loss(logits, targets.channels)
+        return law.type_loss(logits, covers[targets.channels])
 
     def pairs(self, style: Style, rows: Tensor, items: Tensor) -> Tensor:
         """Logits of the types of N pairs, (N, L); `rows` ascending."""
@@ -160,18 +174,11 @@ class RatingPath(nn.Module):
         met, places = torch.unique(items, return_inverse=True)
         return lean_rows(self.decoder, met), lean_rows(self.bias, met), places
 
-    def _total(self, batch: Batch, counts: Tensor) -> Tensor:
-        """(B, D) sums over the histories of what every interaction adds.
-
-        That is E_i^T of its type's row of the convolution and of its deviations; what the deviation from the user's
-        mean takes away is the same for all of a user's ratings, so that it joins the row.
-        """
+    def _deviations(self, batch: Batch, counts: Tensor) -> Tensor:
         from_item = self._from_item(batch)  # (N,)
-        away = self._user_value(batch, from_item, counts)[:, None] * self.rated  # (B, K)
-        mixtures = self.convolution - away[:, :, None] * self.deviation[0]  # (B, K, C)
-        weights, mixture = from_item[self.held.where(batch.items)], self.deviation.sum(0)
-        weighted = Weighted(weights, self.held.enter(mixture))
-        return self.held.add_up(self.encoder.sums(self.held.own(batch), self.held.enter(mixtures), weighted))
+        mean = self._user_value(batch, from_item, counts)
+        from_both = from_item - mean.index_select(0, batch.rows) * self.rated.index_select(0, batch.channels)
+        return torch.stack([from_both, from_item], dim=-1)
 
     def _from_item(self, batch: Batch) -> Tensor:
         """(N,) deviation of a rating from the item's mean."""
@@ -210,6 +217,12 @@ class Network(nn.Module):
         for module in self.modules():
             if isinstance(module, Encoder):
                 module.lean = lean
+
+    def move_by(self, mover: Mover | None) -> None:
+        """Whether tables are moved while their gradients are made: only where a step asks each encoder once."""
+        for module in self.modules():
+            if isinstance(module, Encoder):
+                module.mover = mover
 
     def by_column(self, by_column: bool) -> None:
         """Whether the decoder of consumption lies in memory by columns, as the gradient of an exact softmax is made."""

@@ -1,10 +1,10 @@
 """The consumption loss at the output layer, with memory that does not grow with the catalogue.
 
-The logits of B users are made for a block of items at a time. A first pass adds up exponentials; the backward pass
-makes the logits of each block again. One block is held instead of made again. Memory beyond weights and gradients: 4
-bytes x B x (block) x 2, whatever the number of items. Exponentials are those of the logits themselves, which saves two
-passes over a block. Only where their sum leaves the range in which float32 loses nothing, the largest logit of a user
-is sought, and taken away from all of them first. Source: ours.
+The logits of B users are made for a block of items at a time, and turned into powers of 2 in place, above the largest
+that each user has met: a running log-sum-exp. The backward pass makes them again, and turns them into the gradient in
+place. One block is held instead of made again. Memory beyond weights and gradients: 4 bytes x B x (block) x 2, whatever
+the number of items. On the CPU a row of a block is taken through all of this while it is in the cache (`_Rows`).
+Source: ours.
 
 For catalogues where even the time is too long, `sampled_loss` puts S items drawn from q in the place of all:
 
@@ -14,9 +14,7 @@ The sum under the logarithm is unbiased whatever q is (log-Q correction: Bengio 
 """
 
 import math
-from collections.abc import Iterable, Iterator
-from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -29,8 +27,6 @@ from conv4rec.model.products import product
 
 CELLS = 1 << 24
 """Logits in a block: users x items."""
-LARGE = 2.0**64
-"""A sum of exponentials between its inverse and it has lost nothing: float32 goes from 2^-126 to 2^128."""
 TINY = 2.0**-96
 """Times a sum of exponentials it is no probability worth a number."""
 BITS = 1 / math.log(2)
@@ -70,17 +66,18 @@ def exact_loss(
         distinct: no pair is in the history twice, which need then not be looked for.
         held: whose rows decoder and bias have.
     """
-    n_rows = len(output.z)
-    block = max(1, cells // max(1, n_rows))
+    block = max(1, cells // max(1, len(output.z)))
     z, decoder, bias, repeat = output
-    pairs, per_row = (*_shifted(seen, held), *_shifted(targets, held)), targets.counts.float()
     of_all = held.enter(z), decoder, bias, held.enter(repeat)
-    loss: Tensor = _ExactLoss.apply(*of_all, *pairs, per_row, block, distinct, held)  # type: ignore[no-untyped-call]
+    known, asked = _shifted(seen, held), _shifted(targets, held)
+    on_cpu = z.device.type == "cpu"
+    pairs = _Rows(known, seen.ends, asked, targets.ends, distinct) if on_cpu else _Blocks(known, asked, distinct)
+    loss: Tensor = _ExactLoss.apply(*of_all, pairs, targets.counts.float(), block, held)  # type: ignore[no-untyped-call]
     return loss
 
 
 class _ExactLoss(Function):
-    """By blocks of items; keeps the exponentials where there is but one."""
+    """By blocks of items; keeps the powers where there is but one."""
 
     @staticmethod
     def forward(
@@ -89,130 +86,147 @@ class _ExactLoss(Function):
         decoder: Tensor,
         bias: Tensor,
         repeat: Tensor,
-        seen_rows: Tensor,
-        seen_items: Tensor,
-        rows: Tensor,
-        items: Tensor,
+        pairs: "_Marked",
         per_row: Tensor,
         block: int,
-        distinct: bool,
         held: Held,
     ) -> Tensor:
-        output, seen, targets = Output(z, decoder, bias, repeat), Pairs(seen_rows, seen_items), Pairs(rows, items)
-        ctx.dtype, in_bits, add = _product_type(z), output.in_bits(), _add if distinct else _add_once
-        blocks = [(start, min(start + block, len(decoder))) for start in range(0, len(decoder), block)]
-
-        def logits() -> Iterator[tuple[Tensor, Places]]:
-            for start, stop in blocks:
-                at = Places.of(seen, targets, start, stop)
-                yield add(_logits(in_bits, start, stop, ctx.dtype), at.seen, in_bits.repeat), at  # (B, b)
-
-        sums = _Sums.of(logits())
-        if not sums.exact:
-            sums = _Sums.of(logits(), _largest(found for found, _ in logits()))
+        output, sums = Output(z, decoder, bias, repeat), _Sums.none(len(z), z.device)
+        ctx.dtype, in_bits = _product_type(z), output.in_bits()
+        for start in range(0, len(decoder), block):
+            powers = _logits(in_bits, start, start + block, ctx.dtype)  # (B, b)
+            pairs.raise_(powers, start, in_bits.repeat, sums)
         normaliser = held.log_add_up(sums.log())  # (B,)
-        picked = held.add_up(sums.picked / BITS)
-        ctx.save_for_backward(*output, *seen, *targets, normaliser, per_row)
-        ctx.block, ctx.distinct, ctx.whole = block, distinct, sums if len(blocks) == 1 else None
+        picked = held.add_up(sums.picked.sum(dtype=torch.float64) / BITS)
+        ctx.save_for_backward(*output, sums.top, normaliser, per_row)
+        ctx.pairs, ctx.block, ctx.whole = pairs, block, powers if len(decoder) <= block else None
         return ((normaliser * per_row).sum(dtype=torch.float64) - picked).float()
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        z, decoder, bias, repeat, *where, normaliser, per_row = ctx.saved_tensors
-        output, add = Output(z, decoder, bias, repeat), _add if ctx.distinct else _add_once
-        if ctx.whole is not None:
-            sums, ctx.whole = ctx.whole, None
-            weight = sums.share(normaliser) * per_row
-            return *_of_block(ctx, sums.powers, output, sums.at, 0, weight, gradient), *[None] * 8
-        in_bits, of_z, of_repeat = output.in_bits(), torch.zeros_like(z), torch.zeros_like(repeat)
-        of_decoder, of_bias = torch.empty_like(decoder), torch.empty_like(bias)
-        for start in range(0, len(decoder), ctx.block):
-            stop = min(start + ctx.block, len(decoder))
-            at = Places.of(Pairs(*where[:2]), Pairs(*where[2:]), start, stop)
-            logits = add(_logits(in_bits, start, stop, ctx.dtype), at.seen, in_bits.repeat)
-            powers = logits.sub_(normaliser[:, None] * BITS).exp2_()
-            found = _of_block(ctx, powers, output, at, start, per_row, gradient)
+        *output, top, normaliser, per_row = ctx.saved_tensors
+        output, whole = Output(*output), ctx.whole
+        weight = per_row * torch.exp2(top - BITS * normaliser).clamp(min=TINY)  # (B,) of powers, to be probabilities
+        if whole is not None:
+            ctx.whole = None
+            return *_of_block(ctx, whole, output, 0, weight, gradient), *[None] * 4
+        in_bits, (of_z, of_decoder, of_bias, of_repeat) = output.in_bits(), map(torch.zeros_like, output)
+        for start in range(0, len(output.decoder), ctx.block):
+            powers = _logits(in_bits, start, start + ctx.block, ctx.dtype)
+            ctx.pairs.raise_(powers, start, in_bits.repeat, top)
+            found, stop = _of_block(ctx, powers, output, start, weight, gradient), start + ctx.block
             of_z += found.z
             of_decoder[start:stop], of_bias[start:stop] = found.decoder, found.bias
             of_repeat += found.repeat
-        return of_z, of_decoder, of_bias, of_repeat, *[None] * 8
+        return of_z, of_decoder, of_bias, of_repeat, *[None] * 4
 
 
 class _Sums(NamedTuple):
-    """What a pass over blocks of logits to the base 2 adds up, and what it leaves of the last block."""
+    """What blocks of logits to the base 2 have added up to, for each of B users."""
 
-    top: Tensor | None  # (B,) what was taken away from the logits
+    top: Tensor  # (B,) the largest logit, above which the powers are
     total: Tensor  # (B,) of the powers
-    picked: Tensor  # () of the logits of the targets
-    powers: Tensor  # (B, b)
-    at: "Places"
+    picked: Tensor  # (B,) of the logits of the targets
 
     @classmethod
-    def of(cls, blocks: Iterable[tuple[Tensor, "Places"]], top: Tensor | None = None) -> "_Sums":
-        """Add up at least one block, whose logits become powers in place."""
-        return reduce(cls._with, (cls._of_one(found, at, top) for found, at in blocks))
-
-    @classmethod
-    def _of_one(cls, block: Tensor, at: "Places", top: Tensor | None) -> "_Sums":
-        picked = block.view(-1).index_select(0, at.targets).sum(dtype=torch.float64)
-        powers = (block if top is None else block.sub_(top[:, None])).exp2_()
-        return cls(top, powers.sum(1), picked, powers, at)
-
-    def _with(self, last: "_Sums") -> "_Sums":
-        return last._replace(total=self.total + last.total, picked=self.picked + last.picked)
-
-    @property
-    def exact(self) -> bool:
-        """Whether no sum is too large or too small for what it is made of; false of one that is no number."""
-        if not len(self.total):
-            return True
-        least, most = map(float, self.total.aminmax())
-        return least > 1 / LARGE and most < LARGE
+    def none(cls, n_rows: int, device: torch.device) -> "_Sums":
+        """Of no block."""
+        top = torch.full((n_rows,), -torch.inf, device=device)
+        return cls(top, torch.zeros_like(top), torch.zeros_like(top))
 
     def log(self) -> Tensor:
         """(B,) log-sum-exp of the logits, in nats."""
-        return self.total.log() if self.top is None else self.total.log() + self.top / BITS
-
-    def share(self, normaliser: Tensor) -> Tensor:
-        """(B,) what makes probabilities of the powers, given the (B,) log-sum-exp over all items in nats.
-
-        Where another process has what is likely it may be too small for a number whose inverse is one; then it is TINY.
-        """
-        bits = -BITS * normaliser if self.top is None else self.top - BITS * normaliser
-        return torch.exp2(bits).clamp(min=TINY)
+        return self.total.log() + self.top / BITS
 
 
-def _largest(blocks: Iterable[Tensor]) -> Tensor:
-    """(B,) the largest of every row of at least one (B, b) block."""
-    return reduce(torch.maximum, (each.amax(1) for each in blocks))
+class _Marked(Protocol):
+    """What is particular about some cells of a block: histories and targets. Changes blocks (B, b) in place."""
+
+    def raise_(self, block: Tensor, start: int, repeat: Tensor, sums: "_Sums | Tensor") -> None:
+        """Add `repeat` at the histories, and turn logits in bits to powers, which join `sums`; or above a top (B,)."""
+        ...
+
+    def slopes(self, powers: Tensor, start: int, weight: Tensor, *, of_repeat: bool) -> Tensor | None:
+        """Leave the gradient of logits over the weight (B,); (B,) what it adds up to at the histories, if asked for."""
+        ...
 
 
-class Places(NamedTuple):
-    """Where pairs lie in a (B, b) block of items, flattened."""
+class _Rows(NamedTuple):
+    """By compiled loops, from user to user; `ends` (B + 1,) where those of each user begin, and the last one's end."""
 
-    seen: Tensor
-    targets: Tensor
+    seen: Pairs
+    seen_ends: Tensor
+    targets: Pairs
+    target_ends: Tensor
+    distinct: bool
 
-    @classmethod
-    def of(cls, seen: Pairs, targets: Pairs, start: int, stop: int) -> "Places":
-        """Those with items from `start` to `stop`."""
-        return cls(_cells(seen, start, stop), _cells(targets, start, stop))
+    def raise_(self, block: Tensor, start: int, repeat: Tensor, sums: "_Sums | Tensor") -> None:
+        from conv4rec.compiled import loops
+
+        cuts, known = self._cuts(len(block)), isinstance(sums, Tensor)
+        seen, targets = (self.seen_ends, self.seen.items, repeat), (self.target_ends, self.targets.items)
+        into = _Sums(sums, *(torch.zeros_like(sums) for _ in range(2))) if isinstance(sums, Tensor) else sums
+        numbers = block.shape[1], start, int(not self.distinct), int(known)
+        loops.powers(len(cuts) - 1, *numbers, cuts, block, self._marks(block, cuts), *seen, *targets, *into)
+
+    def slopes(self, powers: Tensor, start: int, weight: Tensor, *, of_repeat: bool) -> Tensor | None:
+        from conv4rec.compiled import loops
+
+        cuts, at_seen = self._cuts(len(powers)), torch.zeros_like(weight)
+        pairs = self.seen_ends, self.seen.items, self.target_ends, self.targets.items
+        numbers = powers.shape[1], start, int(not self.distinct), int(of_repeat)
+        loops.slopes(len(cuts) - 1, *numbers, cuts, powers, self._marks(powers, cuts), *pairs, weight, at_seen)
+        return at_seen if of_repeat else None
+
+    def _cuts(self, n_rows: int) -> Tensor:
+        parts = min(max(1, n_rows), 4 * torch.get_num_threads())
+        return torch.arange(parts + 1) * n_rows // parts
+
+    def _marks(self, block: Tensor, cuts: Tensor) -> Tensor:
+        return torch.zeros(0 if self.distinct else (len(cuts) - 1) * block.shape[1], dtype=torch.int64)
 
 
-def _of_block(
-    ctx: Any, powers: Tensor, output: Output, at: Places, start: int, weight: Tensor, gradient: Tensor
-) -> Output:
+class _Blocks(NamedTuple):
+    """By operations of torch on whole blocks."""
+
+    seen: Pairs
+    targets: Pairs
+    distinct: bool
+
+    def raise_(self, block: Tensor, start: int, repeat: Tensor, sums: "_Sums | Tensor") -> None:
+        stop = start + block.shape[1]
+        (_add if self.distinct else _add_once)(block, _cells(self.seen, start, stop), repeat)
+        if isinstance(sums, Tensor):
+            block.sub_(sums[:, None]).exp2_()
+            return
+        at = _cells(self.targets, start, stop)
+        sums.picked.index_add_(0, _rows_of(block, at), block.view(-1).index_select(0, at))
+        top = torch.maximum(sums.top, block.amax(1))
+        sums.total.mul_(torch.exp2(sums.top - top))
+        sums.total.add_(block.sub_(top[:, None]).exp2_().sum(1))
+        sums.top.copy_(top)
+
+    def slopes(self, powers: Tensor, start: int, weight: Tensor, *, of_repeat: bool) -> Tensor | None:
+        stop = start + powers.shape[1]
+        at = _cells(self.targets, start, stop)
+        powers.view(-1).index_add_(0, at, -weight.reciprocal().index_select(0, _rows_of(powers, at)))
+        if not of_repeat:
+            return None
+        at = _cells(self.seen, start, stop)
+        at = at if self.distinct else torch.unique(at)
+        found = powers.view(-1).index_select(0, at)
+        return torch.zeros_like(weight).index_add_(0, _rows_of(powers, at), found) * weight
+
+
+def _of_block(ctx: Any, powers: Tensor, output: Output, start: int, weight: Tensor, gradient: Tensor) -> Output:
     """The gradients of a block: those of logits are (B, b) weight * powers, less 1 for each target, times `gradient`.
 
     They are made without the weights (B,), which go into the small factors of the products.
     """
-    block = powers.shape[1]
-    rows, weights = torch.div(at.targets, block, rounding_mode="floor"), weight * gradient
-    powers.view(-1).index_add_(0, at.targets, -weight.reciprocal().index_select(0, rows))
-    of_repeat = torch.zeros_like(output.repeat)
-    if ctx.needs_input_grad[3]:
-        of_repeat = (_sum if ctx.distinct else _sum_once)(powers, at.seen, weights)
-    powers, decoder = powers.to(ctx.dtype), output.decoder[start : start + block].to(ctx.dtype)
+    at_seen = ctx.pairs.slopes(powers, start, weight, of_repeat=ctx.needs_input_grad[3])
+    of_repeat = torch.zeros_like(output.repeat) if at_seen is None else at_seen.sum() * gradient
+    weights, powers = weight * gradient, powers.to(ctx.dtype)
+    decoder = output.decoder[start : start + powers.shape[1]].to(ctx.dtype)
     of_z = product(powers, decoder) * weights[:, None]
     z = torch.cat((output.z * weights[:, None], weights[:, None]), 1).to(ctx.dtype)  # (B, D + 1), of the bias the last
     as_it_lies = product(powers.T, z) if decoder.is_contiguous() else product(z.T, powers).T  # (b, D + 1)
@@ -249,17 +263,9 @@ def _add(block: Tensor, at: Tensor, value: Tensor) -> Tensor:
     return block
 
 
-def _sum_once(block: Tensor, at: Tensor, weights: Tensor) -> Tensor:
-    """The sum of the cells times the weights (B,) of their rows, one that is named twice counted once."""
-    times = torch.zeros(block.numel(), dtype=torch.int32, device=block.device)
-    times.index_add_(0, at, torch.ones_like(at, dtype=torch.int32))
-    return _sum(block, at, weights, times.index_select(0, at))
-
-
-def _sum(block: Tensor, at: Tensor, weights: Tensor, times: Tensor | float = 1.0) -> Tensor:
-    """The same where no cell is named more than `times`."""
-    rows = torch.div(at, block.shape[1], rounding_mode="floor")
-    return torch.dot(block.view(-1).index_select(0, at), weights.index_select(0, rows) / times)
+def _rows_of(block: Tensor, at: Tensor) -> Tensor:
+    """(N,) the rows of cells."""
+    return torch.div(at, block.shape[1], rounding_mode="floor")
 
 
 def _cells(pairs: Pairs, start: int, stop: int) -> Tensor:

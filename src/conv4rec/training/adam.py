@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from conv4rec.model.by_item import Moments
+
 NAMES = "exp_avg", "exp_avg_sq", "step"
 """Of what is known of a parameter, as in torch.optim: mean and second moment of its gradients, and their number."""
 
@@ -42,6 +44,21 @@ class Adam:
         """Move every parameter that has a gradient."""
         for group in self.param_groups:
             self._move([parameter for parameter in group["params"] if parameter.grad is not None], group)
+
+    @torch.no_grad()
+    def moments(self, parameter: Tensor) -> Moments:
+        """What a parameter is moved by in place of `step`, which it counts as one; its gradient is to be left nowhere.
+
+        The rates are: the length of the step over the bias of the mean, one over the root of the bias of the second
+        moment, both betas, `eps`, and `weight_decay`.
+        """
+        group = next(each for each in self.param_groups if any(parameter is one for one in each["params"]))
+        state = self.state[parameter] or self._start(parameter)
+        state["step"] += 1
+        (beta1, beta2), n = group["betas"], float(state["step"])
+        size, root = group["lr"] / (1 - beta1**n), (1 - beta2**n) ** -0.5
+        rates = torch.tensor([size, root, beta1, beta2, group["eps"], group["weight_decay"]])
+        return Moments(state["exp_avg"], state["exp_avg_sq"], rates)
 
     def state_dict(self) -> dict[int, dict[str, Tensor]]:
         """What is known of every parameter, by its number among `parameters`; without those that never moved."""

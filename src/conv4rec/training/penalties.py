@@ -28,6 +28,11 @@ class Penalty:
         kept = self._named(TABLES + CONVOLUTIONS) if config.distance_penalty else {}
         self.start = {name: value.detach().clone() for name, value in kept.items()}
 
+    @property
+    def weighs(self) -> bool:
+        """Whether anything is added."""
+        return bool(self.config.spectral_penalty or self.config.distance_penalty)
+
     def __call__(self) -> Tensor | float:
         """What is added to the loss, (); the number 0 where both weights are 0, at no cost."""
         total: Tensor | float = 0.0

@@ -139,6 +139,8 @@ class _Run:
         covers = torch.from_numpy(types.covers).to(self.device)
         proposal = Proposal(held.join(bias.detach()[None])[0].exp(), config.draws) if sampled else None
         penalty = Penalty(network, config)
+        alone = self.world.size == 1 and config.denoise == "none" and not penalty.weighs
+        network.move_by(self.optimizer.moments if alone else None)
         self.step = Step(network, self.optimizer, covers, config, self.users, self.unlabelled, penalty, proposal)
         self.part = part_of(network, self.optimizer)
         self.epochs: list[Epoch] = []
@@ -200,6 +202,7 @@ class _Run:
             self.network.load_state_dict(self.best)
         self.network.lean(False)
         self.network.by_column(False)
+        self.network.move_by(None)
         self.network.eval()
         seconds = sum(epoch.seconds for epoch in self.epochs)
         return TrainingResult(tuple(self.epochs), self.best_epoch, seconds, self.softmax)

@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 
 from conv4rec.config import TrainConfig
-from conv4rec.model import law
-from conv4rec.model.bags import largest
 from conv4rec.model.batch import Batch, count
 from conv4rec.model.network import Network
 from conv4rec.model.softmax import Proposal
@@ -35,7 +33,7 @@ class _Hidden(NamedTuple):
     def of(cls, share: Share, part: float) -> "_Hidden":
         """Hide a part of the interactions, drawn anew."""
         hidden, n_all = share.hide(part)
-        return cls(share.batch.keep(~hidden), share.batch.keep(hidden), n_all)
+        return cls(*share.batch.part(hidden, count(hidden)), n_all)
 
 
 class _Loss(NamedTuple):
@@ -97,13 +95,7 @@ class Step:
         if self.config.rating_mask is not None:
             hidden = _Hidden.of(share, self.config.rating_mask)
         history, targets, n_all = hidden
-        logits = path.pairs(path.encode(history), targets.rows, targets.items)  # (N, L)
-        return _Loss(self._type_loss(logits.float(), targets.channels), len(targets.rows), n_all)
-
-    def _type_loss(self, logits: Tensor, channels: Tensor) -> Tensor:
-        if largest(channels) < logits.shape[1]:  # the first L channels are the outcomes, the others sets of them
-            return law.known_type_loss(logits, channels)
-        return law.type_loss(logits, self.covers[channels])
+        return _Loss(path.loss(path.encode(history), targets, self.covers), len(targets.rows), n_all)
 
     def _precision(self) -> AbstractContextManager[object]:
         wanted, device = self.config.precision, self.covers.device.type

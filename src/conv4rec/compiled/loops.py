@@ -1,0 +1,385 @@
+"""The loops of a step of training: sums over histories, the softmax over all items, ratings of pairs, and their gradients.
+
+Those over items go from item to item, so that a row of a table is read once, and in its order in memory; what they add
+to, a row of D numbers for each of the B users of a batch, stays in the cache. Those over users go from row to row, each
+of which stays in the cache. Sums over parts are kept apart, and are added up by the caller in their order.
+Source: ours, measured in docs/performance.md.
+
+All of it is one file, since Numba keeps what it has compiled for as long as the file of a loop is the same.
+"""
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from conv4rec.compiled.parallel import Parallel, bits_of, compiled, floats, inlined, ints, next_part, number, of_bits
+
+ONE, BITS = np.float32(1.0), np.float32(1.4426950408889634)
+FEW = np.float32(-126.0)
+"""Powers of 2 below this exponent are taken for it: float32 has none."""
+NO_PARTS, OF_NO_PARTS = np.float32(1.5 * 2**23), 0x4B400000
+"""Added to a number it leaves no room for parts of one, so that its bits, less these, are the nearest whole number."""
+
+
+@inlined
+def add(to: Any, at: Any, what: Any, start: Any, n: Any) -> None:
+    """Add n numbers to others."""
+    for d in range(n):
+        to[at + d] += what[start + d]
+
+
+@inlined
+def add_times(to: Any, at: Any, factor: Any, what: Any, start: Any, n: Any) -> None:
+    """Add n numbers times a factor to others."""
+    for d in range(n):
+        to[at + d] += factor * what[start + d]
+
+
+@inlined
+def put_times(to: Any, at: Any, factor: Any, what: Any, start: Any, n: Any) -> None:
+    """Put n numbers times a factor in the place of others."""
+    for d in range(n):
+        to[at + d] = factor * what[start + d]
+
+
+@inlined
+def clear(what: Any, start: Any, n: Any) -> None:
+    """Put n zeros."""
+    for d in range(n):
+        what[start + d] = np.float32(0.0)
+
+
+@inlined
+def dot(one: Any, start: Any, other: Any, at: Any, n: Any) -> Any:
+    """The sum of products of n numbers."""
+    found = np.float32(0.0)
+    for d in range(n):
+        found += one[start + d] * other[at + d]
+    return found
+
+
+@inlined
+def power(exponent: Any) -> Any:
+    """2 to an exponent below 128, to the last digits of float32: a series in the part that is no whole number."""
+    exponent = FEW if exponent < FEW else exponent
+    whole = np.int32(bits_of(exponent + NO_PARTS) - OF_NO_PARTS)
+    part = exponent - np.float32(whole)
+    series = np.float32(1.5353362e-4)
+    series = series * part + np.float32(1.3398874e-3)
+    series = series * part + np.float32(9.6184373e-3)
+    series = series * part + np.float32(5.5503286e-2)
+    series = series * part + np.float32(2.4022648e-1)
+    series = series * part + np.float32(6.9314720e-1)
+    series = series * part + ONE
+    return series * of_bits(np.int32(np.int32(whole + 127) << 23))
+
+
+@compiled
+def grouped(keys: Any, starts: Any, order: Any) -> None:
+    """(n + 1,) zeros to where those of each key begin, and (N,) the stable order that brings equal ones together."""
+    n = len(starts) - 1
+    for at in range(len(keys)):
+        starts[keys[at] + 1] += 1
+    for key in range(n):
+        starts[key + 1] += starts[key]
+    for at in range(len(keys)):
+        key = keys[at]
+        order[starts[key]] = at
+        starts[key] += 1
+    for key in range(n, 0, -1):
+        starts[key] = starts[key - 1]
+    starts[0] = 0
+
+
+@compiled
+def cut(starts: Any, each: Any, cuts: Any) -> None:
+    """(parts + 1,) keys at which parts of about the same work begin: the number of a key, and `each` for itself."""
+    n, parts, part = len(starts) - 1, len(cuts) - 1, 0
+    whole = starts[n] + each * n
+    for key in range(n):
+        while part < parts and (starts[key] + each * key) * parts >= part * whole:
+            cuts[part] = key
+            part += 1
+    for left in range(part, parts + 1):
+        cuts[left] = n
+
+
+@compiled
+def parted(mask: Any, rows: Any, items: Any, channels: Any, kept: Any, hidden: Any) -> None:
+    """Three columns (N,) to (3, n) those where the mask is false, and (3, N - n) where it is true, in their order."""
+    to, away = 0, 0
+    for n in range(len(mask)):
+        if mask[n]:
+            hidden[0, away], hidden[1, away], hidden[2, away] = rows[n], items[n], channels[n]
+            away += 1
+        else:
+            kept[0, to], kept[1, to], kept[2, to] = rows[n], items[n], channels[n]
+            to += 1
+
+
+@Parallel
+def sums(words: Any) -> None:
+    """Of mixtures of rows of a table, (parts, B, D), with the scratch of each part; see `bags.sums`."""
+    C, D, B, K, J, N = (number(words, 0), number(words, 1), number(words, 2), number(words, 3), number(words, 4), number(words, 5))
+    cuts, starts, rows, kinds = ints(words, 6), ints(words, 7), ints(words, 8), ints(words, 9)
+    extra, table, mixing, total = floats(words, 10), floats(words, 11), floats(words, 12), floats(words, 13)
+    mixed, made = floats(words, 14), ints(words, 15)
+    while True:
+        part = next_part(words)
+        if part < 0:
+            break
+        to, own, known = numba.uintp(part) * B * D, numba.uintp(part) * (K + J) * D, numba.uintp(part) * K
+        clear(total, to, B * D)
+        for item in range(cuts[part], cuts[part + 1]):
+            if starts[item] == starts[item + 1]:
+                continue
+            row = numba.uintp(item) * C * D
+            for j in range(K, K + J):
+                mix(mixed, own + j * D, mixing, j * C, table, row, C, D)
+            for n in range(starts[item], starts[item + 1]):
+                kind, user = numba.uintp(kinds[n]), to + numba.uintp(rows[n]) * D
+                if made[known + kind] != item + 1:
+                    made[known + kind] = item + 1
+                    mix(mixed, own + kind * D, mixing, kind * C, table, row, C, D)
+                add(total, user, mixed, own + kind * D, D)
+                for j in range(J):
+                    add_times(total, user, extra[j * N + numba.uintp(n)], mixed, own + (K + j) * D, D)
+
+
+@inlined
+def mix(to: Any, at: Any, mixing: Any, weights: Any, table: Any, row: Any, C: Any, D: Any) -> None:
+    """The C rows of D numbers of an item, added up with their weights."""
+    put_times(to, at, mixing[weights], table, row, D)
+    for c in range(numba.uintp(1), C):
+        add_times(to, at, mixing[weights + c], table, row + c * D, D)
+
+
+@Parallel
+def sums_back(words: Any) -> None:
+    """The gradients of `sums` for the table, and for the mixing (parts, K + J, C), which is cleared before.
+
+    Where there are moments, rows of the table are moved as Adam does, and their gradients are left nowhere.
+    """
+    C, D, K, J, N = number(words, 0), number(words, 1), number(words, 3), number(words, 4), number(words, 5)
+    cuts, starts, rows, kinds = ints(words, 6), ints(words, 7), ints(words, 8), ints(words, 9)
+    extra, table, mixing, slope = floats(words, 10), floats(words, 11), floats(words, 12), floats(words, 13)
+    added, made, of_mixing, of_table = floats(words, 14), ints(words, 15), floats(words, 16), floats(words, 17)
+    mean, square, rates = floats(words, 18), floats(words, 19), floats(words, 20)
+    moves = len(mean) > 0
+    while True:
+        part = next_part(words)
+        if part < 0:
+            break
+        own, known, mine = numba.uintp(part) * (K + J) * D, numba.uintp(part) * K, numba.uintp(part) * (K + J) * C
+        for item in range(cuts[part], cuts[part + 1]):
+            clear(added, own + K * D, J * D)
+            for n in range(starts[item], starts[item + 1]):
+                kind, user = numba.uintp(kinds[n]), numba.uintp(rows[n]) * D
+                if made[known + kind] != item + 1:
+                    made[known + kind] = item + 1
+                    put_times(added, own + kind * D, ONE, slope, user, D)
+                else:
+                    add(added, own + kind * D, slope, user, D)
+                for j in range(J):
+                    add_times(added, own + (K + j) * D, extra[j * N + numba.uintp(n)], slope, user, D)
+            for c in range(C):
+                row = (numba.uintp(item) * C + c) * D
+                to = numba.uintp(part) * D if moves else row
+                clear(of_table, to, D)
+                for j in range(K + J):
+                    if starts[item] < starts[item + 1] and (j >= K or made[known + j] == item + 1):
+                        add_times(of_table, to, mixing[j * C + c], added, own + j * D, D)
+                        of_mixing[mine + j * C + c] += dot(added, own + j * D, table, row, D)
+                if moves:
+                    move(table, mean, square, row, of_table, to, rates, D)
+
+
+@inlined
+def move(values: Any, mean: Any, square: Any, at: Any, slope: Any, start: Any, rates: Any, n: Any) -> None:
+    """Move n numbers along their gradients as Adam does, with the rates of `training.adam.Adam.mover`."""
+    size, root, beta1, beta2, eps, decay = rates[0], rates[1], rates[2], rates[3], rates[4], rates[5]
+    for d in range(n):
+        pull = slope[start + d] + decay * values[at + d]
+        mean[at + d] += (ONE - beta1) * (pull - mean[at + d])
+        square[at + d] = beta2 * square[at + d] + (ONE - beta2) * pull * pull
+        values[at + d] -= size * mean[at + d] / (np.sqrt(square[at + d]) * root + eps)
+
+
+@Parallel
+def bend(words: Any) -> None:
+    """The hyperbolic tangent of rows times their scales, plus a bias; what dropout leaves of it beside it."""
+    D, cuts, total, scale = number(words, 0), ints(words, 1), floats(words, 2), floats(words, 3)
+    bias, kept, bent, found = floats(words, 4), floats(words, 5), floats(words, 6), floats(words, 7)
+    while True:
+        part = next_part(words)
+        if part < 0:
+            break
+        for user in range(cuts[part], cuts[part + 1]):
+            row, times = numba.uintp(user) * D, scale[user]
+            for d in range(D):
+                bent[row + d] = tangent(total[row + d] * times + bias[d])
+            if len(kept) > 0:
+                for d in range(D):
+                    found[row + d] = bent[row + d] * kept[row + d]
+
+
+@inlined
+def tangent(value: Any) -> Any:
+    """The hyperbolic tangent, to the last digits of float32: a series near zero, and a power elsewhere."""
+    away, squared = abs(value), value * value
+    shrunk = power(np.float32(-2.0) * BITS * away)
+    far = (ONE - shrunk) / (ONE + shrunk)
+    near = np.float32(-5.3968254e-2) * squared + np.float32(1.3333333e-1)
+    near = (near * squared - np.float32(3.3333333e-1)) * squared * value + value
+    return near if away < np.float32(0.15) else (far if value > 0 else -far)
+
+
+@inlined
+def largest_of(values: Any, start: Any, n: Any) -> Any:
+    """The largest of n numbers, or one that is none, found among whole numbers in the same order."""
+    found = np.int32(-(1 << 31))
+    for d in range(n):
+        found = max(found, in_order(bits_of(values[start + d])))
+    return of_bits(in_order(found))
+
+
+@inlined
+def in_order(bits: Any) -> Any:
+    """Bits of numbers to whole numbers in the order of the numbers, and back."""
+    return np.int32(bits ^ ((bits >> 31) & 0x7FFFFFFF))
+
+
+@Parallel
+def powers(words: Any) -> None:
+    """Of 2, of rows of a block of logits in bits, in place, when what belongs to the history is added; see `softmax`."""
+    width, once, known = number(words, 0), number(words, 2), number(words, 3)
+    first = numba.int64(number(words, 1))
+    cuts, logits, marks = ints(words, 4), floats(words, 5), ints(words, 6)
+    seen, items, repeat = ints(words, 7), ints(words, 8), floats(words, 9)
+    asked, targets = ints(words, 10), ints(words, 11)
+    top, total, picked = floats(words, 12), floats(words, 13), floats(words, 14)
+    while True:
+        part = next_part(words)
+        if part < 0:
+            break
+        for user in range(cuts[part], cuts[part + 1]):
+            row, mark = numba.uintp(user) * width, numba.uintp(part) * width
+            for n in range(seen[user], seen[user + 1]):
+                at = numba.uintp(items[n] - first)  # one before the block is a large number too
+                if at < width and not (once and marks[mark + at] == user + 1):
+                    logits[row + at] += repeat[0]
+                    if once:
+                        marks[mark + at] = user + 1
+            if not known:
+                for n in range(asked[user], asked[user + 1]):
+                    at = numba.uintp(targets[n] - first)
+                    if at < width:
+                        picked[user] += logits[row + at]
+                before, top[user] = top[user], max(top[user], largest_of(logits, row, width))
+                total[user] *= power(before - top[user])
+            most, found = top[user], np.float32(0.0)
+            for d in range(width):
+                raised = power(logits[row + d] - most)
+                logits[row + d] = raised
+                found += raised
+            total[user] += found
+
+
+@Parallel
+def slopes(words: Any) -> None:
+    """From powers to what the gradient of logits is over the weight of each row, and the sum of that of the history."""
+    width, once, of_seen = number(words, 0), number(words, 2), number(words, 3)
+    first = numba.int64(number(words, 1))
+    cuts, raised, marks = ints(words, 4), floats(words, 5), ints(words, 6)
+    seen, items, asked, targets = ints(words, 7), ints(words, 8), ints(words, 9), ints(words, 10)
+    weight, at_seen = floats(words, 11), floats(words, 12)
+    while True:
+        part = next_part(words)
+        if part < 0:
+            break
+        for user in range(cuts[part], cuts[part + 1]):
+            row, mark = numba.uintp(user) * width, numba.uintp(part) * width
+            for n in range(asked[user], asked[user + 1]):
+                at = numba.uintp(targets[n] - first)
+                if at < width:
+                    raised[row + at] -= ONE / weight[user]
+            for n in range(seen[user], seen[user + 1] if of_seen else seen[user]):
+                at = numba.uintp(items[n] - first)
+                if at < width and not (once and marks[mark + at] == user + 1):
+                    at_seen[user] += raised[row + at] * weight[user]
+                    if once:
+                        marks[mark + at] = user + 1
+
+
+@Parallel
+def types(words: Any) -> None:
+    """Of N pairs by item: (N, C) products, the loss of their types (parts,), and (N, L) its gradient for the logits."""
+    C, D, L = number(words, 0), number(words, 1), number(words, 2)
+    cuts, starts, rows, kinds = ints(words, 4), ints(words, 5), ints(words, 6), ints(words, 7)
+    decoder, z, output, bias = floats(words, 8), floats(words, 9), floats(words, 10), floats(words, 11)
+    of_rows, covers, products, slope = floats(words, 12), floats(words, 13), floats(words, 14), floats(words, 15)
+    loss, scratch = floats(words, 16), floats(words, 17)
+    while True:
+        part = next_part(words)
+        if part < 0:
+            break
+        logits, lost = numba.uintp(part) * L, 0.0
+        for item in range(cuts[part], cuts[part + 1]):
+            for n in range(starts[item], starts[item + 1]):
+                place, user, kind = numba.uintp(n), numba.uintp(rows[n]), numba.uintp(kinds[n]) * L
+                for d in range(L):
+                    scratch[logits + d] = bias[numba.uintp(item) * L + d] + of_rows[user * L + d]
+                for c in range(C):
+                    product = dot(decoder, (numba.uintp(item) * C + c) * D, z, user * D, D)
+                    products[place * C + c] = product
+                    add_times(scratch, logits, product, output, c * L, L)
+                most, possible = np.float32(-np.inf), np.float32(-np.inf)
+                for d in range(L):
+                    most = max(most, scratch[logits + d])
+                    if covers[kind + d] > 0:
+                        possible = max(possible, scratch[logits + d])
+                of_all, of_possible = np.float32(0.0), np.float32(0.0)
+                for d in range(L):
+                    likely = power((scratch[logits + d] - most) * BITS)
+                    slope[place * L + d] = likely
+                    of_all += likely
+                    if covers[kind + d] > 0:
+                        of_possible += power((scratch[logits + d] - possible) * BITS)
+                lost += (most - possible) + np.log(of_all) - np.log(of_possible)
+                for d in range(L):
+                    slope[place * L + d] /= of_all
+                    if covers[kind + d] > 0:
+                        slope[place * L + d] -= power((scratch[logits + d] - possible) * BITS) / of_possible
+        loss[part] = lost
+
+
+@Parallel
+def types_back(words: Any) -> None:
+    """The gradients of `types`: tables by item, what is alike for all items or of a user in the sums of each part."""
+    C, D, L, B = number(words, 0), number(words, 1), number(words, 2), number(words, 3)
+    cuts, starts, rows = ints(words, 4), ints(words, 5), ints(words, 6)
+    decoder, z, output, products, slope = floats(words, 7), floats(words, 8), floats(words, 9), floats(words, 10), floats(words, 11)
+    weight, of_decoder, of_z, of_output = floats(words, 12), floats(words, 13), floats(words, 14), floats(words, 15)
+    of_bias, of_rows = floats(words, 16), floats(words, 17)
+    while True:
+        part = next_part(words)
+        if part < 0:
+            break
+        own, mine = numba.uintp(part) * B, numba.uintp(part) * C * L
+        clear(of_z, own * D, B * D)
+        clear(of_rows, own * L, B * L)
+        clear(of_output, mine, C * L)
+        for item in range(cuts[part], cuts[part + 1]):
+            row = numba.uintp(item) * C
+            clear(of_decoder, row * D, C * D)
+            clear(of_bias, numba.uintp(item) * L, L)
+            for n in range(starts[item], starts[item + 1]):
+                place, user = numba.uintp(n), numba.uintp(rows[n])
+                add_times(of_bias, numba.uintp(item) * L, weight[0], slope, place * L, L)
+                add_times(of_rows, (own + user) * L, weight[0], slope, place * L, L)
+                for c in range(C):
+                    pull = weight[0] * dot(output, c * L, slope, place * L, L)
+                    add_times(of_decoder, (row + c) * D, pull, z, user * D, D)
+                    add_times(of_z, (own + user) * D, pull, decoder, (row + c) * D, D)
+                    add_times(of_output, mine + c * L, weight[0] * products[place * C + c], slope, place * L, L)
