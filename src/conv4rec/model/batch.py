@@ -51,9 +51,17 @@ class Batch:
             return self.keep(~mask), self.keep(mask)
         from conv4rec.compiled import loops
 
-        kept, hidden = (torch.empty(3, n, dtype=torch.int64) for n in (len(mask) - n_true, n_true))
-        loops.parted(mask.numpy(), *(column.numpy() for column in self.columns), kept.numpy(), hidden.numpy())
-        return Batch(*kept, self.n_rows), Batch(*hidden, self.n_rows)
+        columns = tuple(column.numpy() for column in self.columns)
+        (kept, kept_parts), (hidden, hidden_parts) = map(self._room, (len(mask) - n_true, n_true))
+        loops.parted(mask.numpy(), columns, self.n_rows, kept_parts, hidden_parts)
+        return kept, hidden
+
+    def _room(self, n: int) -> "tuple[Batch, tuple[NDArray[np.int64], NDArray[np.int64]]]":
+        """For n interactions of these users, and its columns and ends as arrays, to be filled."""
+        columns, ends = torch.empty(3, n, dtype=torch.int64), torch.empty(self.n_rows + 1, dtype=torch.int64)
+        batch = Batch(*columns, self.n_rows)
+        batch.__dict__["ends"] = ends  # as the cached property keeps it
+        return batch, (columns.numpy(), ends.numpy())
 
     def only(self, users: Tensor) -> "Batch":
         """The users where `users` (B,) is true, renumbered 0, 1, ... in their order."""

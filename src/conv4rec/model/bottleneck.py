@@ -54,22 +54,27 @@ class _Tanh(Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        found, scale, kept = ctx.saved_tensors
-        slope = found.numpy() ** 2
-        np.subtract(1.0, slope, out=slope)
-        slope *= gradient.numpy()
-        if kept is not None:
-            slope *= kept.numpy()
-        of_bias = torch.from_numpy(slope.sum(0))
-        slope *= scale.numpy()
-        return torch.from_numpy(slope), None, of_bias, None
+        from conv4rec.compiled import loops
+
+        (bent, scale, kept), (B, D) = ctx.saved_tensors, gradient.shape
+        cuts, of_total = _cuts(B), torch.empty_like(bent)
+        of_bias = bent.new_zeros(len(cuts) - 1, D)
+        kept = bent.new_empty(0) if kept is None else kept
+        loops.bend_back(len(of_bias), D, cuts, bent, scale, kept, gradient.contiguous(), of_total, of_bias)
+        return of_total, None, of_bias.sum(0), None
 
 
 def _bent(total: Tensor, scale: Tensor, bias: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor]:
     """(B, D) with nothing dropped, and with."""
     from conv4rec.compiled import loops
 
-    (B, D), bent, parts = total.shape, torch.empty_like(total), 2 * torch.get_num_threads()
-    found, cuts = bent if kept is None else torch.empty_like(total), torch.arange(parts + 1) * B // parts
-    loops.bend(parts, D, cuts, total, scale, bias, total.new_empty(0) if kept is None else kept, bent, found)
+    (B, D), bent = total.shape, torch.empty_like(total)
+    found, cuts, none = bent if kept is None else torch.empty_like(total), _cuts(B), total.new_empty(0)
+    loops.bend(len(cuts) - 1, D, cuts, total, scale, bias, none if kept is None else kept, bent, found)
     return bent, found
+
+
+def _cuts(n_rows: int) -> Tensor:
+    """(parts + 1,) users to cut a batch at."""
+    parts = 2 * torch.get_num_threads()
+    return torch.arange(parts + 1) * n_rows // parts

@@ -31,10 +31,10 @@ class ByItem(NamedTuple):
         """Take (N,) interactions in any order."""
         from conv4rec.compiled import loops
 
-        starts, order = torch.zeros(n_items + 1, dtype=torch.int64), torch.empty_like(items)
-        loops.grouped(items.numpy(), starts.numpy(), order.numpy())
-        cuts = parts_of(starts, EACH)
-        return cls(order, starts, rows.index_select(0, order), kinds.index_select(0, order), cuts, n_rows)
+        starts, ordered = torch.zeros(n_items + 1, dtype=torch.int64), torch.empty(3, len(items), dtype=torch.int64)
+        order, of_rows, of_kinds = ordered
+        loops.grouped(*(each.numpy() for each in (rows, items, kinds, starts, order, of_rows, of_kinds)))
+        return cls(order, starts, of_rows, of_kinds, parts_of(starts, EACH), n_rows)
 
     @property
     def n_parts(self) -> int:
@@ -75,8 +75,7 @@ def sums_by_item(
 
     With a mover the backward pass moves the table, and leaves no gradient: half of what goes through memory otherwise.
     """
-    of_items = table.new_empty(0, len(by_item.rows)) if extra is None else extra.T.index_select(1, by_item.order)
-    arguments = table, mixing.contiguous(), of_items, by_item, mover
+    arguments = table, mixing, table.new_empty(len(by_item.rows), 0) if extra is None else extra, by_item, mover
     summed: Tensor = _Sums.apply(*arguments)  # type: ignore[no-untyped-call]
     return summed
 
@@ -129,13 +128,13 @@ class _Sums(Function):
 
 
 def _given(table: Tensor, mixing: Tensor, extra: Tensor, by_item: ByItem) -> tuple[Tensor | int, ...]:
-    (_, C, D), J = table.shape, len(extra)
-    numbers = C, D, by_item.n_rows, len(mixing) - J, J, len(by_item.rows)
-    return *numbers, by_item.cuts, by_item.starts, by_item.rows, by_item.kinds, extra, table, mixing
+    (_, C, D), J = table.shape, extra.shape[1]
+    numbers = C, D, by_item.n_rows, len(mixing) - J, J
+    return *numbers, by_item.order, by_item.cuts, by_item.starts, by_item.rows, by_item.kinds, extra, table, mixing
 
 
 def _scratch(mixing: Tensor, extra: Tensor, parts: int, D: int) -> tuple[Tensor, Tensor]:
-    made = torch.zeros(parts, len(mixing) - len(extra), dtype=torch.int64)
+    made = torch.zeros(parts, len(mixing) - extra.shape[1], dtype=torch.int64)
     return mixing.new_empty(parts, len(mixing), D), made
 
 

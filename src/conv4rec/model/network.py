@@ -8,6 +8,7 @@ the encoder behind it an embedding bag.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -132,11 +133,10 @@ class RatingPath(nn.Module):
         self.histogram = nn.Parameter(0.8 * torch.eye(L))
 
     def encode(self, batch: Batch) -> Style:
-        counts = batch.channel_counts(len(self.value))  # (B, K)
-        extra = self._deviations(batch, counts)[self.held.where(batch.items)]  # (N, 2)
+        extra, shift = self._described(batch)  # (N, 2), (B, L)
         mixing = self.held.enter(torch.cat((self.convolution, self.deviation)))  # (K + 2, C)
-        total = self.held.add_up(self.encoder.sums(self.held.own(batch), mixing, extra))
-        return Style(self.encoder(total, batch.counts), self._shift(counts))
+        sums = self.encoder.sums(self.held.own(batch), mixing, extra[self.held.where(batch.items)])
+        return Style(self.encoder(self.held.add_up(sums), batch.counts), shift)
 
     def deviations(self, batch: Batch) -> Tensor:
         """(N, 2) of a rating from the item's and the user's mean, and from the item's; 0 where there is no rating."""
@@ -173,6 +173,20 @@ class RatingPath(nn.Module):
             return self.decoder, self.bias, items
         met, places = torch.unique(items, return_inverse=True)
         return lean_rows(self.decoder, met), lean_rows(self.bias, met), places
+
+    def _described(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(N, 2) deviations, and (B, L) log-ratios of histograms."""
+        if not trains_here(self.encoder.table):
+            counts = batch.channel_counts(len(self.value))  # (B, K)
+            return self._deviations(batch, counts), self._shift(counts)
+        from conv4rec.compiled import loops
+
+        statistics = self.value, self.rated, self.item_value, self.log_histogram
+        extra, shift = self.value.new_empty(len(batch.rows), 2), self.value.new_empty(batch.n_rows, len(self.output.T))
+        of_all = tuple(each.numpy() for each in statistics)
+        columns = (each.numpy() for each in (batch.ends, batch.items, batch.channels))
+        loops.described(*columns, of_all, np.float32(self.shrinkage), extra.numpy(), shift.numpy())
+        return extra, shift
 
     def _deviations(self, batch: Batch, counts: Tensor) -> Tensor:
         from_item = self._from_item(batch)  # (N,)

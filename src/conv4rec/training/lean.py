@@ -19,9 +19,9 @@ class LeanAdam(Adam):
     def _move(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         super()._move([parameter for parameter in parameters if not _is_sparse(parameter)], group)
         for parameter in filter(_is_sparse, parameters):
-            self._move_rows(parameter, group)
+            self._move_met(parameter, group)
 
-    def _move_rows(self, parameter: Tensor, group: dict[str, Any]) -> None:
+    def _move_met(self, parameter: Tensor, group: dict[str, Any]) -> None:
         gradient = parameter.grad.coalesce()  # type: ignore[union-attr]
         rows, state = gradient.indices()[0], self.state[parameter]
         if not state:

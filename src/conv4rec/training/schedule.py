@@ -46,18 +46,19 @@ def choose_softmax(wanted: str, n_items: int) -> str:
 def make_optimizer(network: Network, config: TrainConfig, n_interactions: int, *, lean: bool = False) -> Adam:
     """Adam with an L2 penalty on the large tables of each path, and none on biases and 1x1 convolutions.
 
-    `lean` is for gradients that have only the rows that a batch meets.
+    The tables of the encoders, most of all parameters, have one second moment a row. `lean` is for gradients that have only the rows that a batch meets.
 
     The penalty falls with the square root of the number of interactions: between that of a fixed prior, which falls
     with the number, and Adam, to which only its ratio to the gradient matters. Source: ours, measured in docs/model.md.
     """
     scale = max(1, n_interactions) ** -0.5
     consume, rating = config.weight_decay * scale, config.rating_weight_decay * scale
-    penalised: dict[float, list[Tensor]] = {consume: [], rating: [], 0.0: []}
-    learned = ((name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad)
-    for name, parameter in learned:
-        is_table = name.endswith(("encoder.table", "decoder"))
+    groups: dict[tuple[float, bool], list[Tensor]] = {}
+    for name, parameter in network.named_parameters():
         decay = rating if name.startswith("rating.") else consume
-        penalised[decay if is_table else 0.0].append(parameter)
-    groups = [{"params": parameters, "weight_decay": decay} for decay, parameters in penalised.items() if parameters]
-    return (LeanAdam if lean else Adam)(groups, lr=config.learning_rate)
+        is_encoder = name.endswith("encoder.table")
+        penalised = decay if is_encoder or name.endswith("decoder") else 0.0
+        if parameter.requires_grad:
+            groups.setdefault((penalised, is_encoder), []).append(parameter)
+    made = [{"params": each, "weight_decay": decay, "by_row": by_row} for (decay, by_row), each in groups.items()]
+    return (LeanAdam if lean else Adam)(made, lr=config.learning_rate)

@@ -49,12 +49,15 @@ def choose_tables(network: Network, config: TrainConfig, workers: int) -> ItemTa
 def training_bytes(network: Network, parts: int = 1, *, lean: bool) -> int:
     """What weights, the best weights so far, gradients and optimiser take in one of `parts` that share the tables.
 
-    A number takes 20 bytes with dense gradients: itself, the best, the gradient and two of Adam. With lean ones a table
-    takes 8 bytes a number, and 8 a row; what is not learned takes 8. Batches and validation come on top.
+    A number takes 20 bytes with dense gradients: itself, the best, the gradient and two of Adam; that of an encoder's
+    table 16, and a row 4. With lean ones a table takes 8 bytes a number, and 8 a row; what is not learned takes 8.
+    Batches and validation come on top.
     """
     total = 0
     for name, value in network.named_parameters():
         here = (20 if value.requires_grad else 8) * value.numel()
+        if name.endswith("encoder.table"):
+            here -= 4 * (value.numel() - value.numel() // value.shape[-1])
         if lean and name in ITEM_TABLES and name != "consumption.bias":
             here = 8 * value.numel() + 8 * len(value)
         total += -(-here // parts) if name in ITEM_TABLES else here
