@@ -13,13 +13,29 @@ from typing import Any
 import numba
 import numpy as np
 
-from conv4rec.compiled.parallel import Parallel, bits_of, compiled, floats, inlined, ints, next_part, number, of_bits
+from conv4rec.compiled.parallel import (
+    Parallel,
+    bits_of,
+    compiled,
+    floats,
+    inlined,
+    ints,
+    next_part,
+    number,
+    of_bits,
+)
 
 ONE, BITS = np.float32(1.0), np.float32(1.4426950408889634)
 FEW = np.float32(-126.0)
 """Powers of 2 below this exponent are taken for it: float32 has none."""
 NO_PARTS, OF_NO_PARTS = np.float32(1.5 * 2**23), 0x4B400000
 """Added to a number it leaves no room for parts of one, so that its bits, less these, are the nearest whole number."""
+
+OF_ROOT_HALF = 0x3F3504F3
+"""The bits of the root of a half."""
+LOW = (1 << 32) - 1
+LEAST_KEY = -(0x7F800000 + 1) * (1 << 32)
+"""The key of minus infinity, and of no item."""
 
 
 @inlined
@@ -457,3 +473,170 @@ def types_back(words: Any) -> None:
                     add_times(of_decoder, (row + c) * D, pull, z, user * D, D)
                     add_times(of_z, (own + user) * D, pull, decoder, (row + c) * D, D)
                     add_times(of_output, mine + c * L, weight[0] * products[place * C + c], slope, place * L, L)
+
+
+@inlined
+def exponent(value: Any) -> Any:
+    """The logarithm to the base 2 of a positive number, to the last digits of float32; of what is none, itself."""
+    bits = bits_of(value)
+    whole = np.int32(np.int32(bits - OF_ROOT_HALF) >> 23)
+    part = of_bits(np.int32(bits - np.int32(whole << 23)))  # from the root of a half to the root of two
+    ratio = (part - ONE) / (part + ONE)
+    squared = ratio * ratio
+    series = np.float32(0.32059889) * squared + np.float32(0.41219859)
+    series = series * squared + np.float32(0.57707802)
+    series = series * squared + np.float32(0.96179669)
+    series = series * squared + np.float32(2.88539008)
+    return series * ratio + np.float32(whole)
+
+
+@Parallel
+def best(words: Any) -> None:
+    """The K best items of users, as `model.lists_by_user` says: from a row of logits to the end while it is cached."""
+    I, K = number(words, 0), numba.int64(number(words, 1))
+    cuts, logits, unit = ints(words, 2), floats(words, 3), floats(words, 4)
+    ends, items, repeat, marks = ints(words, 5), ints(words, 6), floats(words, 7), ints(words, 8)
+    starts, says, floor, known = ints(words, 9), ints(words, 10), floats(words, 11), floats(words, 12)
+    left_ends, left, allowed = ints(words, 13), ints(words, 14), floats(words, 15)
+    keys, total, highest, where = ints(words, 16), floats(words, 17), floats(words, 18), ints(words, 19)
+    lanes = numba.uintp(len(highest)) // numba.uintp(words[1])
+    while True:
+        part = next_part(words)
+        if part < 0:
+            break
+        mine = numba.uintp(part) * I
+        for user in range(cuts[part], cuts[part + 1]):
+            row, heap = numba.uintp(user) * I, numba.uintp(user) * numba.uintp(K)
+            if len(floor) > 0:
+                clear(known, mine, I)
+            for n in range(ends[user], ends[user + 1]):
+                item = numba.uintp(items[n])
+                if marks[mine + item] == user + 1:
+                    continue
+                marks[mine + item] = user + 1
+                logits[row + item] += repeat[0]
+                if len(floor) > 0:
+                    for at in range(numba.uintp(starts[item]), numba.uintp(starts[item + 1])):
+                        known[mine + numba.uintp(says[at] >> 32)] += of_bits(np.int32(says[at]))
+            if len(floor) > 0:
+                add_exponents(logits, row, known, mine, floor[user], I)
+            most, found, bits = largest_of(logits, row, I), np.float32(0.0), unit[0]
+            for d in range(I):
+                found += power((logits[row + d] - most) * bits)
+            total[user] = np.log(found) + most * bits / BITS
+            for n in range(left_ends[user], left_ends[user + 1]):
+                logits[row + numba.uintp(left[n])] = np.float32(-np.inf)
+            for item in range(len(allowed)):
+                if allowed[item] == 0:
+                    logits[row + numba.uintp(item)] = np.float32(-np.inf)
+            lane, n = numba.uintp(part) * lanes, lanes + numba.uintp(1)
+            if 4 * lanes <= I:
+                highest_of_lanes(highest, lane, lanes, logits, row, I)
+                n = reaching(highest, lane, where, lanes, at_rank(highest, lane, lanes, K), logits, row, I)
+            if n <= lanes:
+                ranked(keys, heap, K, highest, lane, where, n)
+            else:
+                heaped(keys, heap, K, logits, row, numba.int64(I))
+
+
+@inlined
+def add_exponents(to: Any, at: Any, what: Any, start: Any, floor: Any, n: Any) -> None:
+    """Add the logarithms of n numbers, those below 0 taken for it, above a floor."""
+    for d in range(n):
+        to[at + d] += exponent(floor + max(what[start + d], np.float32(0.0)))
+
+
+@inlined
+def highest_of_lanes(to: Any, at: Any, lanes: Any, what: Any, start: Any, n: Any) -> None:
+    """The largest of every so many of n numbers, of those that lanes go through side by side."""
+    for d in range(lanes):
+        to[at + d] = what[start + d]
+    for first in range(lanes, n - lanes + numba.uintp(1), lanes):
+        for d in range(lanes):
+            to[at + d] = max(to[at + d], what[start + first + d])
+
+
+@inlined
+def at_rank(values: Any, start: Any, n: Any, K: Any) -> Any:
+    """The value that fewer than K of n are above, and K or more reach."""
+    for i in range(n):
+        value, above, reach = values[start + i], np.float32(0.0), np.float32(0.0)  # vectors of words of one length
+        for j in range(n):
+            above += ONE if values[start + j] > value else np.float32(0.0)
+            reach += ONE if values[start + j] >= value else np.float32(0.0)
+        if above < K <= reach:
+            return value
+    return np.float32(-np.inf)
+
+
+@inlined
+def reaching(values: Any, start: Any, where: Any, room: Any, least: Any, logits: Any, row: Any, I: Any) -> Any:
+    """How many of I logits reach the least; they and their items are put down as far as there is room."""
+    n = numba.uintp(0)
+    for item in range(I):
+        value = logits[row + item]
+        if value >= least and value > -np.inf:
+            if n < room:
+                values[start + n], where[start + n] = value, item
+            n += numba.uintp(1)
+    return n
+
+
+@inlined
+def ranked(keys: Any, heap: Any, K: Any, values: Any, start: Any, where: Any, n: Any) -> None:
+    """(K,) keys of the best of n logits of ascending items, in descending order; each is compared with all."""
+    for place in range(K):
+        keys[heap + numba.uintp(place)] = LEAST_KEY
+    for i in range(n):
+        value, rank = values[start + i], np.float32(0.0)
+        for j in range(n):
+            rank += ONE if values[start + j] > value else np.float32(0.0)
+        for j in range(i):
+            rank += ONE if values[start + j] == value else np.float32(0.0)
+        if rank < K:
+            keys[heap + numba.uintp(rank)] = key_of(value, where[start + i])
+
+
+@inlined
+def heaped(keys: Any, heap: Any, K: Any, logits: Any, row: Any, I: Any) -> None:
+    """The same of all I logits, by a heap."""
+    for place in range(K):
+        keys[heap + numba.uintp(place)] = LEAST_KEY
+    worst = np.float32(-np.inf)
+    for item in range(I):
+        value = logits[row + numba.uintp(item)]
+        if value > worst:  # what is equal came before
+            sink(keys, heap, K, key_of(value, item))
+            worst = of_key(keys[heap])
+    for size in range(K - 1, 0, -1):
+        last, keys[heap + numba.uintp(size)] = keys[heap + numba.uintp(size)], keys[heap]
+        sink(keys, heap, size, last)
+
+
+@inlined
+def key_of(value: Any, item: Any) -> Any:
+    """A logit and its item in the order of lists: the order of the logit in the high bits, the item counted down below."""
+    return (numba.int64(in_order(bits_of(value + np.float32(0.0)))) << 32) + (LOW - numba.int64(item))
+
+
+@inlined
+def of_key(key: Any) -> Any:
+    """The logit of a key."""
+    return of_bits(in_order(np.int32(key >> 32)))
+
+
+@inlined
+def sink(keys: Any, heap: Any, size: Any, key: Any) -> None:
+    """Put a key in the place of the least of a heap of some size."""
+    at = 0
+    while True:
+        below = 2 * at + 1
+        if below >= size:
+            break
+        if below + 1 < size and keys[heap + numba.uintp(below + 1)] < keys[heap + numba.uintp(below)]:
+            below += 1
+        if keys[heap + numba.uintp(below)] >= key:
+            break
+        keys[heap + numba.uintp(at)] = keys[heap + numba.uintp(below)]
+        at = below
+    keys[heap + numba.uintp(at)] = key

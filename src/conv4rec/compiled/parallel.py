@@ -21,14 +21,14 @@ from llvmlite import ir
 from numba.extending import intrinsic
 from torch import Tensor
 
-MATH = {"reassoc", "contract", "nsz", "arcp"}
-"""What the compiler may do to sums: reorder them. What is no number stays none."""
+OPTIONS: dict[str, Any] = {"fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy"}
+"""Sums may be reordered, and a division by zero is no error of Python's. What is no number stays none."""
 Loop = Callable[[Any], None]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Parallel:
-    """A loop over parts of its work, as a function of words of 64 bits, which `number`, `floats` and `ints` read.
+    """A loop over parts of its work, as a function of words of 64 bits: see `number`, `floats` and `ints`.
 
     Tensors that are passed on are float32 or int64, without gaps, and on the CPU; the loop sees them flat.
     """
@@ -45,18 +45,18 @@ class Parallel:
 
     @cached_property
     def _address(self) -> int:
-        return int(_cached(partial(numba.cfunc, "void(CPointer(int64))", nopython=True, fastmath=MATH), self.loop).address)
+        return int(_cached(partial(numba.cfunc, "void(CPointer(int64))", **OPTIONS), self.loop).address)
 
 
 def inlined(function: F) -> F:
     """A piece of a loop."""
-    made: F = numba.njit(forceinline=True, fastmath=MATH)(function)
+    made: F = numba.njit(forceinline=True, **OPTIONS)(function)
     return made
 
 
 def compiled(function: F) -> F:
     """A function of arrays of NumPy that lets go of Python's lock; compiled for the types that it is called with."""
-    made: F = _cached(partial(numba.njit, nogil=True, fastmath=MATH), function)
+    made: F = _cached(partial(numba.njit, nogil=True, **OPTIONS), function)
     return made
 
 
@@ -72,7 +72,7 @@ def _cached(compiler: Callable[..., Any], function: Callable[..., Any]) -> Any:
 
 def _place(tensor: Tensor) -> tuple[int, int]:
     if not tensor.is_contiguous() or tensor.dtype not in (torch.float32, torch.int64):
-        raise TypeError(f"a compiled loop met {tensor.dtype} of strides {tensor.stride()}; expected float32 or int64")
+        raise TypeError(f"a loop met {tensor.dtype} of strides {tensor.stride()}; expected float32 or int64 in rows")
     return tensor.data_ptr(), tensor.numel()
 
 

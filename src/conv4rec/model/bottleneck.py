@@ -33,7 +33,8 @@ def bottleneck(total: Tensor, counts: Tensor, bias: Tensor, activation: str, kep
     """
     scale = counts.clamp(min=1).rsqrt()[:, None]
     if activation == "tanh" and total.device.type == "cpu" and total.dtype == bias.dtype == torch.float32:
-        found: Tensor = _Tanh.apply(total, scale, bias, kept)  # type: ignore[no-untyped-call]
+        trains = torch.is_grad_enabled() and (total.requires_grad or bias.requires_grad)
+        found: Tensor = _Tanh.apply(total, scale, bias, kept, trains)  # type: ignore[no-untyped-call]
         return found
     z = ACTIVATIONS[activation](total * scale + bias)
     return z if kept is None else z * kept
@@ -41,8 +42,8 @@ def bottleneck(total: Tensor, counts: Tensor, bias: Tensor, activation: str, kep
 
 class _Tanh(Function):
     @staticmethod
-    def forward(ctx: Any, total: Tensor, scale: Tensor, bias: Tensor, kept: Tensor | None) -> Tensor:
-        if any(ctx.needs_input_grad):
+    def forward(ctx: Any, total: Tensor, scale: Tensor, bias: Tensor, kept: Tensor | None, trains: bool) -> Tensor:
+        if trains:
             bent, found = _bent(total, scale, bias, kept)
         else:  # without waiting for what is compiled
             values = total.numpy() * scale.numpy()
@@ -61,7 +62,7 @@ class _Tanh(Function):
         of_bias = bent.new_zeros(len(cuts) - 1, D)
         kept = bent.new_empty(0) if kept is None else kept
         loops.bend_back(len(of_bias), D, cuts, bent, scale, kept, gradient.contiguous(), of_total, of_bias)
-        return of_total, None, of_bias.sum(0), None
+        return of_total, None, of_bias.sum(0), None, None
 
 
 def _bent(total: Tensor, scale: Tensor, bias: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor]:

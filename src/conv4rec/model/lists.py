@@ -19,7 +19,9 @@ from torch import Tensor
 
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import TrainingError
+from conv4rec.model import lists_by_user
 from conv4rec.model.batch import Batch
+from conv4rec.model.lists_by_user import ByUser
 from conv4rec.model.logits import LOG_2, Logits, cells, encode
 from conv4rec.model.network import Network
 from conv4rec.predictions import Best
@@ -78,6 +80,8 @@ def best_items(
     device = network.consumption.decoder.device
     with torch.inference_mode():
         z = encode(network.consumption, histories)  # (B, D)
+    if lists_by_user.suits(network, histories.n_users):
+        return _all_by_user(ByUser.of(network, min(k, histories.n_items), allowed), histories, z, without, size)
     users = min(size.users, 1 << (32 - _bits(histories.n_items)))
     search = _Search(network, min(k, histories.n_items), size.items, allowed)
 
@@ -90,6 +94,19 @@ def best_items(
 
     found = _in_threads(listed, range(0, histories.n_users, users))
     return Best(*map(np.concatenate, zip(*found, strict=True))) if found else _none(search.k)
+
+
+def _all_by_user(
+    search: ByUser, histories: Interactions, z: Tensor, without: Interactions | None, size: Size
+) -> Best:
+    users = max(1, size.users * size.items // histories.n_items)
+    found = []
+    for start in range(0, histories.n_users, users):
+        rows = start, min(start + users, histories.n_users)
+        history = histories.rows(*rows)
+        left = history if without is histories else None if without is None else without.rows(*rows)
+        found.append(search.best(history, z[slice(*rows)], left))
+    return Best(*map(np.concatenate, zip(*found, strict=True)))
 
 
 @dataclass(frozen=True)

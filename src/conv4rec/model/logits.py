@@ -41,16 +41,25 @@ class Logits:
     unit: float
 
     @classmethod
-    def of(cls, network: Network, history: Batch, z: Tensor) -> "Logits":
-        """Of users with these histories, whom the path of consumption encodes to (B, D)."""
+    def of(cls, network: Network, history: Batch, z: Tensor, *, sums: bool = True) -> "Logits":
+        """Of users with these histories, whom the path of consumption encodes to (B, D); `known` only with `sums`."""
         path, experts = network.consumption, network.consumption_experts
         if experts is None:
             return cls(z, path.decoder, path.bias[:, None], path.repeat, history, None, 1.0)
         scalars = ConsumptionScalars(*experts.scalars)
         unit = LOG_2 * float(scalars.log_neighbours.exp())
         weight = float(scalars.log_network.exp()) / unit
-        repeat, known = path.repeat * weight + scalars.repeat / unit, experts.begin(history)
+        repeat, known = path.repeat * weight + scalars.repeat / unit, experts.begin(history) if sums else None
         return cls(z * weight, path.decoder, path.bias[:, None] * weight, repeat, history, known, unit)
+
+    @property
+    def bits(self) -> float:
+        """What a logit of one is worth, in bits."""
+        return self.unit / LOG_2
+
+    def by_user(self) -> Tensor:
+        """(B, I) of all items, without what is known of the history."""
+        return product(self.z, self.decoder.T, self.bias[:, 0])
 
     def block(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """(b, B) of the items from `start` to `stop`, and the cells of the history among them, flattened."""
