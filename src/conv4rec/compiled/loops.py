@@ -30,12 +30,8 @@ FEW = np.float32(-126.0)
 """Powers of 2 below this exponent are taken for it: float32 has none."""
 NO_PARTS, OF_NO_PARTS = np.float32(1.5 * 2**23), 0x4B400000
 """Added to a number it leaves no room for parts of one, so that its bits, less these, are the nearest whole number."""
-
 OF_ROOT_HALF = 0x3F3504F3
 """The bits of the root of a half."""
-LOW = (1 << 32) - 1
-LEAST_KEY = -(0x7F800000 + 1) * (1 << 32)
-"""The key of minus infinity, and of no item."""
 
 
 @inlined
@@ -491,152 +487,37 @@ def exponent(value: Any) -> Any:
 
 
 @Parallel
-def best(words: Any) -> None:
-    """The K best items of users, as `model.lists_by_user` says: from a row of logits to the end while it is cached."""
-    I, K = number(words, 0), numba.int64(number(words, 1))
-    cuts, logits, unit = ints(words, 2), floats(words, 3), floats(words, 4)
-    ends, items, repeat, marks = ints(words, 5), ints(words, 6), floats(words, 7), ints(words, 8)
-    starts, says, floor, known = ints(words, 9), ints(words, 10), floats(words, 11), floats(words, 12)
-    left_ends, left, allowed = ints(words, 13), ints(words, 14), floats(words, 15)
-    keys, total, highest, where = ints(words, 16), floats(words, 17), floats(words, 18), ints(words, 19)
-    lanes = numba.uintp(len(highest)) // numba.uintp(words[1])
+def known_joined(words: Any) -> None:
+    """The logarithms of sums over neighbours above floors (B,), and a bias, added to logits: a block of rows of items."""
+    B, cuts, logits, bias = number(words, 0), ints(words, 1), floats(words, 2), floats(words, 3)
+    known, floor = floats(words, 4), floats(words, 5)
     while True:
         part = next_part(words)
         if part < 0:
             break
-        mine = numba.uintp(part) * I
-        for user in range(cuts[part], cuts[part + 1]):
-            row, heap = numba.uintp(user) * I, numba.uintp(user) * numba.uintp(K)
-            if len(floor) > 0:
-                clear(known, mine, I)
-            for n in range(ends[user], ends[user + 1]):
-                item = numba.uintp(items[n])
-                if marks[mine + item] == user + 1:
-                    continue
-                marks[mine + item] = user + 1
-                logits[row + item] += repeat[0]
-                if len(floor) > 0:
-                    for at in range(numba.uintp(starts[item]), numba.uintp(starts[item + 1])):
-                        known[mine + numba.uintp(says[at] >> 32)] += of_bits(np.int32(says[at]))
-            if len(floor) > 0:
-                add_exponents(logits, row, known, mine, floor[user], I)
-            most, found, bits = largest_of(logits, row, I), np.float32(0.0), unit[0]
-            for d in range(I):
-                found += power((logits[row + d] - most) * bits)
-            total[user] = np.log(found) + most * bits / BITS
-            for n in range(left_ends[user], left_ends[user + 1]):
-                logits[row + numba.uintp(left[n])] = np.float32(-np.inf)
-            for item in range(len(allowed)):
-                if allowed[item] == 0:
-                    logits[row + numba.uintp(item)] = np.float32(-np.inf)
-            lane, n = numba.uintp(part) * lanes, lanes + numba.uintp(1)
-            if 4 * lanes <= I:
-                highest_of_lanes(highest, lane, lanes, logits, row, I)
-                n = reaching(highest, lane, where, lanes, at_rank(highest, lane, lanes, K), logits, row, I)
-            if n <= lanes:
-                ranked(keys, heap, K, highest, lane, where, n)
-            else:
-                heaped(keys, heap, K, logits, row, numba.int64(I))
+        for item in range(cuts[part], cuts[part + 1]):
+            row, more = numba.uintp(item) * B, bias[item]
+            for d in range(B):
+                logits[row + d] += more + exponent(floor[d] + max(known[row + d], np.float32(0.0)))
 
 
-@inlined
-def add_exponents(to: Any, at: Any, what: Any, start: Any, floor: Any, n: Any) -> None:
-    """Add the logarithms of n numbers, those below 0 taken for it, above a floor."""
-    for d in range(n):
-        to[at + d] += exponent(floor + max(what[start + d], np.float32(0.0)))
-
-
-@inlined
-def highest_of_lanes(to: Any, at: Any, lanes: Any, what: Any, start: Any, n: Any) -> None:
-    """The largest of every so many of n numbers, of those that lanes go through side by side."""
-    for d in range(lanes):
-        to[at + d] = what[start + d]
-    for first in range(lanes, n - lanes + numba.uintp(1), lanes):
-        for d in range(lanes):
-            to[at + d] = max(to[at + d], what[start + first + d])
-
-
-@inlined
-def at_rank(values: Any, start: Any, n: Any, K: Any) -> Any:
-    """The value that fewer than K of n are above, and K or more reach."""
-    for i in range(n):
-        value, above, reach = values[start + i], np.float32(0.0), np.float32(0.0)  # vectors of words of one length
-        for j in range(n):
-            above += ONE if values[start + j] > value else np.float32(0.0)
-            reach += ONE if values[start + j] >= value else np.float32(0.0)
-        if above < K <= reach:
-            return value
-    return np.float32(-np.inf)
-
-
-@inlined
-def reaching(values: Any, start: Any, where: Any, room: Any, least: Any, logits: Any, row: Any, I: Any) -> Any:
-    """How many of I logits reach the least; they and their items are put down as far as there is room."""
-    n = numba.uintp(0)
-    for item in range(I):
-        value = logits[row + item]
-        if value >= least and value > -np.inf:
-            if n < room:
-                values[start + n], where[start + n] = value, item
-            n += numba.uintp(1)
-    return n
-
-
-@inlined
-def ranked(keys: Any, heap: Any, K: Any, values: Any, start: Any, where: Any, n: Any) -> None:
-    """(K,) keys of the best of n logits of ascending items, in descending order; each is compared with all."""
-    for place in range(K):
-        keys[heap + numba.uintp(place)] = LEAST_KEY
-    for i in range(n):
-        value, rank = values[start + i], np.float32(0.0)
-        for j in range(n):
-            rank += ONE if values[start + j] > value else np.float32(0.0)
-        for j in range(i):
-            rank += ONE if values[start + j] == value else np.float32(0.0)
-        if rank < K:
-            keys[heap + numba.uintp(rank)] = key_of(value, where[start + i])
-
-
-@inlined
-def heaped(keys: Any, heap: Any, K: Any, logits: Any, row: Any, I: Any) -> None:
-    """The same of all I logits, by a heap."""
-    for place in range(K):
-        keys[heap + numba.uintp(place)] = LEAST_KEY
-    worst = np.float32(-np.inf)
-    for item in range(I):
-        value = logits[row + numba.uintp(item)]
-        if value > worst:  # what is equal came before
-            sink(keys, heap, K, key_of(value, item))
-            worst = of_key(keys[heap])
-    for size in range(K - 1, 0, -1):
-        last, keys[heap + numba.uintp(size)] = keys[heap + numba.uintp(size)], keys[heap]
-        sink(keys, heap, size, last)
-
-
-@inlined
-def key_of(value: Any, item: Any) -> Any:
-    """A logit and its item in the order of lists: the order of the logit in the high bits, the item counted down below."""
-    return (numba.int64(in_order(bits_of(value + np.float32(0.0)))) << 32) + (LOW - numba.int64(item))
-
-
-@inlined
-def of_key(key: Any) -> Any:
-    """The logit of a key."""
-    return of_bits(in_order(np.int32(key >> 32)))
-
-
-@inlined
-def sink(keys: Any, heap: Any, size: Any, key: Any) -> None:
-    """Put a key in the place of the least of a heap of some size."""
-    at = 0
+@Parallel
+def columns_added(words: Any) -> None:
+    """Log-sum-exp (parts, B) of the columns of each part of a block of rows of items, in nats; `bits` of a logit of one."""
+    B, cuts, logits, bits = number(words, 0), ints(words, 1), floats(words, 2), floats(words, 3)[0]
+    top, total = floats(words, 4), floats(words, 5)
     while True:
-        below = 2 * at + 1
-        if below >= size:
+        part = next_part(words)
+        if part < 0:
             break
-        if below + 1 < size and keys[heap + numba.uintp(below + 1)] < keys[heap + numba.uintp(below)]:
-            below += 1
-        if keys[heap + numba.uintp(below)] >= key:
-            break
-        keys[heap + numba.uintp(at)] = keys[heap + numba.uintp(below)]
-        at = below
-    keys[heap + numba.uintp(at)] = key
+        mine = numba.uintp(part) * B
+        for d in range(B):
+            top[mine + d], total[mine + d] = np.float32(-np.inf), np.float32(0.0)
+        for item in range(cuts[part], cuts[part + 1]):
+            for d in range(B):
+                top[mine + d] = max(top[mine + d], logits[numba.uintp(item) * B + d])
+        for item in range(cuts[part], cuts[part + 1]):
+            for d in range(B):
+                total[mine + d] += power((logits[numba.uintp(item) * B + d] - top[mine + d]) * bits)
+        for d in range(B):
+            total[mine + d] = np.log(total[mine + d]) + top[mine + d] * bits / BITS

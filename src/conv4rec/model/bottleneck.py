@@ -13,6 +13,8 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional
 
+from conv4rec.model.by_item import even_cuts
+
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "gelu": functional.gelu,
@@ -58,7 +60,7 @@ class _Tanh(Function):
         from conv4rec.compiled import loops
 
         (bent, scale, kept), (B, D) = ctx.saved_tensors, gradient.shape
-        cuts, of_total = _cuts(B), torch.empty_like(bent)
+        cuts, of_total = even_cuts(B, 2 * torch.get_num_threads()), torch.empty_like(bent)
         of_bias = bent.new_zeros(len(cuts) - 1, D)
         kept = bent.new_empty(0) if kept is None else kept
         loops.bend_back(len(of_bias), D, cuts, bent, scale, kept, gradient.contiguous(), of_total, of_bias)
@@ -70,12 +72,6 @@ def _bent(total: Tensor, scale: Tensor, bias: Tensor, kept: Tensor | None) -> tu
     from conv4rec.compiled import loops
 
     (B, D), bent = total.shape, torch.empty_like(total)
-    found, cuts, none = bent if kept is None else torch.empty_like(total), _cuts(B), total.new_empty(0)
+    found, cuts, none = bent if kept is None else torch.empty_like(total), even_cuts(B, 2 * torch.get_num_threads()), total.new_empty(0)
     loops.bend(len(cuts) - 1, D, cuts, total, scale, bias, none if kept is None else kept, bent, found)
     return bent, found
-
-
-def _cuts(n_rows: int) -> Tensor:
-    """(parts + 1,) users to cut a batch at."""
-    parts = 2 * torch.get_num_threads()
-    return torch.arange(parts + 1) * n_rows // parts

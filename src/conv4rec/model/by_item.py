@@ -50,6 +50,11 @@ def parts_of(starts: Tensor, each: int) -> Tensor:
     return cuts
 
 
+def even_cuts(n: int, parts: int) -> Tensor:
+    """(parts + 1,) rows to cut n at."""
+    return torch.arange(parts + 1) * n // parts
+
+
 def trains_here(table: Tensor) -> bool:
     """Whether what is asked of a table is for a step of training, in single precision, on the CPU."""
     here = table.device.type == "cpu" and table.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")

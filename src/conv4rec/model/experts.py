@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from conv4rec.model.bags import is_dense
 from conv4rec.model.batch import Batch
+from conv4rec.model.by_item import even_cuts
 from conv4rec.model.factors import Factors, Posterior
 from conv4rec.model.neighbours import Neighbours
 from conv4rec.model.products import log2_
@@ -107,6 +108,25 @@ class ConsumptionScalars(NamedTuple):
         return self.log_neighbours.exp() * known + self.log_network.exp() * log_p_network + self.repeat * seen
 
 
+class Known(NamedTuple):
+    """What the neighbours in the histories of B users say of items."""
+
+    sums: Callable[[int, int], Tensor]  # gives x W, (b, B) for the items from one to another
+    floor: Tensor  # (B,)
+
+    def block(self, start: int, stop: int) -> Tensor:
+        """log2(floor + max(0, x W)), (b, B) for the items from `start` to `stop`."""
+        return log2_(self.sums(start, stop).clamp_(min=0.0).add_(self.floor))
+
+    def join(self, logits: Tensor, bias: Tensor, start: int) -> None:
+        """Add that, and the bias (b, 1) of each item, to (b, B) logits of the items from `start` on, by a compiled loop."""
+        from conv4rec.compiled import loops
+
+        sums, parts = self.sums(start, start + len(logits)), torch.get_num_threads()
+        cuts = even_cuts(len(logits), parts)
+        loops.known_joined(parts, logits.shape[1], cuts, logits, bias.contiguous(), sums.contiguous(), self.floor)
+
+
 class ConsumptionExperts(nn.Module):
     """The item-item path and the scalars that join it to the network."""
 
@@ -122,14 +142,13 @@ class ConsumptionExperts(nn.Module):
         taken = self._taken(batch)
         return self.explained.grid([taken.T]), taken.T, batch.counts
 
-    def begin(self, batch: Batch) -> Callable[[int, int], Tensor]:
-        """What gives log2(floor + max(0, x W)), (b, B) for the items from `start` to `stop`."""
-        sums, floor = self._sums(batch), ConsumptionScalars(*self.scalars).floor(batch.counts)
-        return lambda start, stop: log2_(sums(start, stop).clamp_(min=0.0).add_(floor))
+    def begin(self, batch: Batch) -> "Known":
+        """What the neighbours say of the items, block by block."""
+        return Known(self._sums(batch), ConsumptionScalars(*self.scalars).floor(batch.counts))
 
     def forward(self, log_p_network: Tensor, batch: Batch) -> Tensor:
         """Logits of consumption, (B, I): `ConsumptionScalars.logits`, with less memory."""
-        scalars, known = ConsumptionScalars(*self.scalars), self.begin(batch)(0, log_p_network.shape[1])
+        scalars, known = ConsumptionScalars(*self.scalars), self.begin(batch).block(0, log_p_network.shape[1])
         logits = log_p_network * scalars.log_network.exp()
         logits.add_(known.T, alpha=log(2.0) * float(scalars.log_neighbours.exp()))
         return add_once(logits, Pairs(batch.rows, batch.items), scalars.repeat)

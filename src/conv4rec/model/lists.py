@@ -19,10 +19,8 @@ from torch import Tensor
 
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import TrainingError
-from conv4rec.model import lists_by_user
 from conv4rec.model.batch import Batch
-from conv4rec.model.lists_by_user import ByUser
-from conv4rec.model.logits import LOG_2, Logits, cells, encode
+from conv4rec.model.logits import Logits, cells, encode, log_sums
 from conv4rec.model.network import Network
 from conv4rec.predictions import Best
 
@@ -31,6 +29,8 @@ Scores = NDArray[np.float32]
 
 USERS = 256
 """Users of a batch."""
+MANY = 64
+"""Users whose lists are worth the second that it takes to load what is compiled."""
 CACHED = 1 << 20
 """Logits of a block: 4 MiB."""
 EVERY = 8
@@ -80,10 +80,9 @@ def best_items(
     device = network.consumption.decoder.device
     with torch.inference_mode():
         z = encode(network.consumption, histories)  # (B, D)
-    if lists_by_user.suits(network, histories.n_users):
-        return _all_by_user(ByUser.of(network, min(k, histories.n_items), allowed), histories, z, without, size)
     users = min(size.users, 1 << (32 - _bits(histories.n_items)))
-    search = _Search(network, min(k, histories.n_items), size.items, allowed)
+    many = device.type == "cpu" and z.dtype == torch.float32 and histories.n_users >= MANY
+    search = _Search(network, min(k, histories.n_items), size.items, allowed, many)
 
     def listed(start: int) -> Best:
         rows = start, min(start + users, histories.n_users)
@@ -96,19 +95,6 @@ def best_items(
     return Best(*map(np.concatenate, zip(*found, strict=True))) if found else _none(search.k)
 
 
-def _all_by_user(
-    search: ByUser, histories: Interactions, z: Tensor, without: Interactions | None, size: Size
-) -> Best:
-    users = max(1, size.users * size.items // histories.n_items)
-    found = []
-    for start in range(0, histories.n_users, users):
-        rows = start, min(start + users, histories.n_users)
-        history = histories.rows(*rows)
-        left = history if without is histories else None if without is None else without.rows(*rows)
-        found.append(search.best(history, z[slice(*rows)], left))
-    return Best(*map(np.concatenate, zip(*found, strict=True)))
-
-
 @dataclass(frozen=True)
 class _Search:
     """For the K best among the items that may be listed, in blocks of `block` items."""
@@ -117,15 +103,16 @@ class _Search:
     k: int
     block: int
     allowed: NDArray[np.bool_] | None
+    many: bool
 
     @torch.inference_mode()
     def best(self, history: Batch, z: Tensor, without: Batch | None) -> Best:
         """Of users with these histories."""
-        logits, n_items = Logits.of(self.network, history, z), len(self.network.consumption.bias)
+        logits, n_items = Logits.of(self.network, history, z, many=self.many), len(self.network.consumption.bias)
         running, totals = _Running.empty(len(z), self.k, n_items), []
         for start in range(0, n_items, self.block):
             block, taken = logits.block(start, min(start + self.block, n_items))
-            totals.append(_log_sum(block, logits.unit))
+            totals.append(log_sums(block, logits.unit, many=self.many))
             if without is not None:
                 at = taken if without is history else cells(without, start, block)
                 block.view(-1).index_fill_(0, at, -torch.inf)
@@ -223,13 +210,6 @@ def _turned(raw: NDArray[np.uint32]) -> NDArray[np.uint32]:
 
 def _bits(n_items: int) -> int:
     return max(1, (n_items - 1).bit_length())
-
-
-def _log_sum(block: Tensor, unit: float) -> Tensor:
-    """(B,) log-sum-exp of a (b, B) block of logits in a unit; exp2 is several times as fast as exp."""
-    highest, bits = block.amax(0), unit / LOG_2
-    powers = torch.add(highest * -bits, block, alpha=bits).exp2_()
-    return powers.sum(0).log_().add_(highest, alpha=unit)
 
 
 def _none(k: int) -> Best:

@@ -1,6 +1,5 @@
 """Logits of the law of consumption by item, a block of items at a time: what lists are made from."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import log
 
@@ -11,7 +10,8 @@ from torch.nn import functional
 
 from conv4rec.data.interactions import Interactions
 from conv4rec.model.batch import Batch
-from conv4rec.model.experts import ConsumptionScalars
+from conv4rec.model.by_item import even_cuts
+from conv4rec.model.experts import ConsumptionScalars, Known
 from conv4rec.model.network import ConsumptionPath, Network
 from conv4rec.model.products import product
 
@@ -28,8 +28,9 @@ class Logits:
         bias: (I, 1), in these units.
         repeat: what an item has more for being in the history, in these units.
         history: the interactions.
-        known: log2(floor + max(0, x W)), (b, B) for the items of a block; None without experts.
+        known: log2(floor + max(0, x W)) for the items of a block; None without experts.
         unit: log 2 times the exponent of that, g: what a logit of one is worth, nats.
+        many: whether this is one of many batches, for which what is compiled is worth loading.
     """
 
     z: Tensor
@@ -37,36 +38,31 @@ class Logits:
     bias: Tensor
     repeat: Tensor
     history: Batch
-    known: Callable[[int, int], Tensor] | None
+    known: Known | None
     unit: float
+    many: bool
 
     @classmethod
-    def of(cls, network: Network, history: Batch, z: Tensor, *, sums: bool = True) -> "Logits":
-        """Of users with these histories, whom the path of consumption encodes to (B, D); `known` only with `sums`."""
+    def of(cls, network: Network, history: Batch, z: Tensor, *, many: bool = False) -> "Logits":
+        """Of users with these histories, whom the path of consumption encodes to (B, D)."""
         path, experts = network.consumption, network.consumption_experts
         if experts is None:
-            return cls(z, path.decoder, path.bias[:, None], path.repeat, history, None, 1.0)
+            return cls(z, path.decoder, path.bias[:, None], path.repeat, history, None, 1.0, many)
         scalars = ConsumptionScalars(*experts.scalars)
         unit = LOG_2 * float(scalars.log_neighbours.exp())
         weight = float(scalars.log_network.exp()) / unit
-        repeat, known = path.repeat * weight + scalars.repeat / unit, experts.begin(history) if sums else None
-        return cls(z * weight, path.decoder, path.bias[:, None] * weight, repeat, history, known, unit)
-
-    @property
-    def bits(self) -> float:
-        """What a logit of one is worth, in bits."""
-        return self.unit / LOG_2
-
-    def by_user(self) -> Tensor:
-        """(B, I) of all items, without what is known of the history."""
-        return product(self.z, self.decoder.T, self.bias[:, 0])
+        repeat, known = path.repeat * weight + scalars.repeat / unit, experts.begin(history)
+        return cls(z * weight, path.decoder, path.bias[:, None] * weight, repeat, history, known, unit, many)
 
     def block(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """(b, B) of the items from `start` to `stop`, and the cells of the history among them, flattened."""
         logits = product(self.decoder[start:stop], self.z.T)
-        logits.add_(self.bias[start:stop])
-        if self.known is not None:
-            logits.add_(self.known(start, stop))
+        if self.many and self.known is not None:
+            self.known.join(logits, self.bias[start:stop], start)
+        else:
+            logits.add_(self.bias[start:stop])
+            if self.known is not None:
+                logits.add_(self.known.block(start, stop))
         at = cells(self.history, start, logits)
         flat = logits.view(-1)
         flat.put_(at, flat.index_select(0, at) + self.repeat)  # a pair that is there twice is written twice, the same
@@ -90,6 +86,21 @@ def encode(path: ConsumptionPath, histories: Interactions) -> Tensor:
     total = functional.embedding_bag(where, mixed, starts, mode="sum")  # (B, D)
     z: Tensor = path.encoder(total, counts)
     return z
+
+
+def log_sums(block: Tensor, unit: float, *, many: bool) -> Tensor:
+    """(B,) log-sum-exp of a (b, B) block of logits in a unit, in nats; `many` as in Logits."""
+    bits = unit / LOG_2
+    if not many:
+        highest = block.amax(0)
+        powers = torch.add(highest * -bits, block, alpha=bits).exp2_()  # several times as fast as exp
+        return powers.sum(0).log_().add_(highest, alpha=unit)
+    from conv4rec.compiled import loops
+
+    parts, B = torch.get_num_threads(), block.shape[1]
+    top, total = torch.empty(parts, B), torch.empty(parts, B)
+    loops.columns_added(parts, B, even_cuts(len(block), parts), block, torch.tensor([bits]), top, total)
+    return total[0] if parts == 1 else torch.logsumexp(total, 0)
 
 
 def cells(pairs: Batch, start: int, block: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from torch.autograd import Function
 
 from conv4rec.model.bags import lean_rows, products_at
 from conv4rec.model.batch import Batch
+from conv4rec.model.by_item import even_cuts
 from conv4rec.model.held import ALL, Held
 from conv4rec.model.products import product
 
@@ -179,8 +180,7 @@ class _Rows(NamedTuple):
         return at_seen if of_repeat else None
 
     def _cuts(self, n_rows: int) -> Tensor:
-        parts = min(max(1, n_rows), 4 * torch.get_num_threads())
-        return torch.arange(parts + 1) * n_rows // parts
+        return even_cuts(n_rows, min(max(1, n_rows), 4 * torch.get_num_threads()))
 
     def _marks(self, block: Tensor, cuts: Tensor) -> Tensor:
         return torch.zeros(0 if self.distinct else (len(cuts) - 1) * block.shape[1], dtype=torch.int64)

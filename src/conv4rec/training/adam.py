@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from conv4rec.errors import TrainingError
-from conv4rec.model.by_item import Moments
+from conv4rec.model.by_item import Moments, even_cuts
 
 NAMES = "exp_avg", "exp_avg_sq", "step"
 """Of what is known of a parameter, as in torch.optim: mean and second moment of its gradients, and their number."""
@@ -117,8 +117,8 @@ class Adam:
         if parameter.device.type == "cpu":
             from conv4rec.compiled import loops
 
-            n_rows, parts = parameter.numel() // D, 2 * torch.get_num_threads()
-            cuts = torch.arange(parts + 1) * n_rows // parts
+            parts = 2 * torch.get_num_threads()
+            cuts = even_cuts(parameter.numel() // D, parts)
             loops.moved(parts, D, cuts, parameter, slope.contiguous(), *self.moments(parameter))
             return
         state, (beta1, beta2) = self._state(parameter), group["betas"]
