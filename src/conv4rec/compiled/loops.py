@@ -1,4 +1,4 @@
-"""The loops of a step of training: sums over histories, the softmax over all items, ratings of pairs, and their gradients.
+"""The loops of a step of training (sums over histories, softmax, ratings of pairs, their gradients) and of lists.
 
 Those over items go from item to item, so that a row of a table is read once, and in its order in memory; what they add
 to, a row of D numbers for each of the B users of a batch, stays in the cache. Those over users go from row to row, each
@@ -73,7 +73,7 @@ def dot(one: Any, start: Any, other: Any, at: Any, n: Any) -> Any:
 
 @inlined
 def power(exponent: Any) -> Any:
-    """2 to an exponent below 128, to the last digits of float32: a series in the part that is no whole number."""
+    """2 to an exponent up to 127, to the last digits of float32: a series in the part that is no whole number."""
     exponent = FEW if exponent < FEW else exponent
     whole = np.int32(bits_of(exponent + NO_PARTS) - OF_NO_PARTS)
     part = exponent - np.float32(whole)
@@ -338,7 +338,7 @@ def in_order(bits: Any) -> Any:
 
 @Parallel
 def powers(words: Any) -> None:
-    """Of 2, of rows of a block of logits in bits, in place, when what belongs to the history is added; see `softmax`."""
+    """Of 2, of rows of a block of logits in bits, in place, when the history has its due: see `model.softmax`."""
     width, once, known = number(words, 0), number(words, 2), number(words, 3)
     first = numba.int64(number(words, 1))
     cuts, logits, marks = ints(words, 4), floats(words, 5), ints(words, 6)
@@ -445,7 +445,8 @@ def types_back(words: Any) -> None:
     """The gradients of `types`: tables by item, what is alike for all items or of a user in the sums of each part."""
     C, D, L, B = number(words, 0), number(words, 1), number(words, 2), number(words, 3)
     cuts, starts, rows = ints(words, 4), ints(words, 5), ints(words, 6)
-    decoder, z, output, products, slope = floats(words, 7), floats(words, 8), floats(words, 9), floats(words, 10), floats(words, 11)
+    decoder, z, output = floats(words, 7), floats(words, 8), floats(words, 9)
+    products, slope = floats(words, 10), floats(words, 11)
     weight, of_decoder, of_z, of_output = floats(words, 12), floats(words, 13), floats(words, 14), floats(words, 15)
     of_bias, of_rows = floats(words, 16), floats(words, 17)
     while True:
@@ -483,12 +484,12 @@ def exponent(value: Any) -> Any:
     series = series * squared + np.float32(0.57707802)
     series = series * squared + np.float32(0.96179669)
     series = series * squared + np.float32(2.88539008)
-    return series * ratio + np.float32(whole)
+    return series * ratio + np.float32(whole) if value == value else value
 
 
 @Parallel
 def known_joined(words: Any) -> None:
-    """The logarithms of sums over neighbours above floors (B,), and a bias, added to logits: a block of rows of items."""
+    """Logarithms of sums over neighbours above floors (B,), and a bias, added to logits: rows of items."""
     B, cuts, logits, bias = number(words, 0), ints(words, 1), floats(words, 2), floats(words, 3)
     known, floor = floats(words, 4), floats(words, 5)
     while True:
@@ -503,7 +504,7 @@ def known_joined(words: Any) -> None:
 
 @Parallel
 def columns_added(words: Any) -> None:
-    """Log-sum-exp (parts, B) of the columns of each part of a block of rows of items, in nats; `bits` of a logit of one."""
+    """Log-sum-exp (parts, B) of the columns of each part of a block, in nats; `bits` of a logit of one."""
     B, cuts, logits, bits = number(words, 0), ints(words, 1), floats(words, 2), floats(words, 3)[0]
     top, total = floats(words, 4), floats(words, 5)
     while True:

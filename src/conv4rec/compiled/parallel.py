@@ -60,6 +60,11 @@ def compiled(function: F) -> F:
     return made
 
 
+def instructions(function: Callable[..., Any]) -> Any:
+    """What has no name in Python: a function that gives the types, and what writes the instructions."""
+    return intrinsic(function)
+
+
 def _cached(compiler: Callable[..., Any], function: Callable[..., Any]) -> Any:
     """Compiled, and kept on disk where there is a folder to write to."""
     try:
@@ -116,7 +121,7 @@ def _fork() -> Callable[[int, int, int, int], None] | None:
     return None
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@instructions
 def _add_one(_: Any, address: Any) -> Any:
     """What stands at an address, to which one is added, by one thread at a time."""
 
@@ -126,7 +131,7 @@ def _add_one(_: Any, address: Any) -> Any:
     return numba.int64(address), made
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@instructions
 def _pointer(_: Any, address: Any, like: Any) -> Any:
     def made(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         return builder.inttoptr(given[0], context.get_value_type(signature.return_type))
@@ -134,7 +139,7 @@ def _pointer(_: Any, address: Any, like: Any) -> Any:
     return numba.types.CPointer(like.dtype)(address, like), made
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@instructions
 def bits_of(_: Any, value: Any) -> Any:
     """The 32 bits of a float32, as a whole number."""
 
@@ -144,7 +149,7 @@ def bits_of(_: Any, value: Any) -> Any:
     return numba.int32(numba.float32), made
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@instructions
 def of_bits(_: Any, value: Any) -> Any:
     """The float32 that 32 bits are."""
 

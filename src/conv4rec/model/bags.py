@@ -79,9 +79,9 @@ class Grouped(NamedTuple):
 
 
 def bag(table: Tensor, cells: Cells, mixing: Tensor, extra: Tensor | None = None, *, lean: bool = False) -> Tensor:
-    """(B, D) sums of mixtures of table rows: over the n in row b, of (mixing[kinds[n]] + extra[n] @ rest) @ table[where[n]].
+    """(B, D) sums of table rows: of (mixing[kinds[n]] + extra[n] @ rest) @ table[where[n]] over the n in row b.
 
-    A row of the table is read once for all of its channels.
+    Here `rest` are the last J rows of `mixing`. A row of the table is read once for all of its channels.
 
     Args:
         table: (I, C, D).
@@ -139,7 +139,7 @@ class _Bag(Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         mixing, extra, summed = ctx.saved_tensors
-        cells, gradient, (N, J) = ctx.cells, gradient.contiguous(), extra.shape
+        cells, gradient, J = ctx.cells, gradient.contiguous(), extra.shape[1]
         met, grouped = cells.met if ctx.lean else (None, cells.by_place(ctx.shape[0]))
         used = _met(mixing, cells.n_kinds, J)  # (K + J, C)
         spread = (used[: cells.n_kinds, :, None] * gradient[:, None, None]).flatten(2).flatten(0, 1)  # (B K, C D)

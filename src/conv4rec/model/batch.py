@@ -59,7 +59,8 @@ class Batch:
     def _room(self, n: int) -> "tuple[Batch, tuple[NDArray[np.int64], NDArray[np.int64]]]":
         """For n interactions of these users, and its columns and ends as arrays, to be filled."""
         columns, ends = torch.empty(3, n, dtype=torch.int64), torch.empty(self.n_rows + 1, dtype=torch.int64)
-        batch = Batch(*columns, self.n_rows)
+        rows, items, channels = columns
+        batch = Batch(rows, items, channels, self.n_rows)
         batch.__dict__["ends"] = ends  # as the cached property keeps it
         return batch, (columns.numpy(), ends.numpy())
 

@@ -72,6 +72,7 @@ def _bent(total: Tensor, scale: Tensor, bias: Tensor, kept: Tensor | None) -> tu
     from conv4rec.compiled import loops
 
     (B, D), bent = total.shape, torch.empty_like(total)
-    found, cuts, none = bent if kept is None else torch.empty_like(total), even_cuts(B, 2 * torch.get_num_threads()), total.new_empty(0)
-    loops.bend(len(cuts) - 1, D, cuts, total, scale, bias, none if kept is None else kept, bent, found)
+    found, cuts = bent if kept is None else torch.empty_like(total), even_cuts(B, 2 * torch.get_num_threads())
+    kept = total.new_empty(0) if kept is None else kept
+    loops.bend(len(cuts) - 1, D, cuts, total, scale, bias, kept, bent, found)
     return bent, found

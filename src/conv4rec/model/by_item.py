@@ -106,9 +106,7 @@ def type_loss(
 
 class _Sums(Function):
     @staticmethod
-    def forward(
-        ctx: Any, table: Tensor, mixing: Tensor, extra: Tensor, by_item: ByItem, mover: Mover | None
-    ) -> Tensor:
+    def forward(ctx: Any, table: Tensor, mixing: Tensor, extra: Tensor, by_item: ByItem, mover: Mover | None) -> Tensor:
         from conv4rec.compiled import loops
 
         parts, D = by_item.n_parts, table.shape[2]

@@ -119,7 +119,7 @@ class Known(NamedTuple):
         return log2_(self.sums(start, stop).clamp_(min=0.0).add_(self.floor))
 
     def join(self, logits: Tensor, bias: Tensor, start: int) -> None:
-        """Add that, and the bias (b, 1) of each item, to (b, B) logits of the items from `start` on, by a compiled loop."""
+        """Add that, and the (b, 1) bias, to (b, B) logits of the items from `start` on, by a compiled loop."""
         from conv4rec.compiled import loops
 
         sums, parts = self.sums(start, start + len(logits)), torch.get_num_threads()

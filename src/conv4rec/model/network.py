@@ -39,7 +39,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.activation = activation
         self.lean = False  # whether the gradient of the table has only the rows of the items met
-        self.mover: Mover | None = None  # moves the table while its gradient is made, where nothing else has a say in it
+        self.mover: Mover | None = None  # moves the table while its gradient is made, as `Network.move_by` says
         self.table = nn.Parameter(torch.randn(n_items, channels, width) * (0.5 / width**0.5))  # E
         self.bias = nn.Parameter(torch.zeros(width))
 
@@ -148,7 +148,7 @@ class RatingPath(nn.Module):
             of_rows, pairs = style.shift @ self.histogram, targets.by_item(len(self.decoder))
             return type_loss(style.z, self.decoder, self.output, self.bias, of_rows, pairs, covers)
         logits = self.pairs(style, targets.rows, targets.items).float()  # (N, L)
-        if largest(targets.channels) < logits.shape[1]:  # the first L channels are the outcomes, the others sets of them
+        if largest(targets.channels) < logits.shape[1]:  # the first L channels are outcomes, the others sets of them
             return law.known_type_loss(logits, targets.channels)
         return law.type_loss(logits, covers[targets.channels])
 
@@ -184,8 +184,8 @@ class RatingPath(nn.Module):
         statistics = self.value, self.rated, self.item_value, self.log_histogram
         extra, shift = self.value.new_empty(len(batch.rows), 2), self.value.new_empty(batch.n_rows, len(self.output.T))
         of_all = tuple(each.numpy() for each in statistics)
-        columns = (each.numpy() for each in (batch.ends, batch.items, batch.channels))
-        loops.described(*columns, of_all, np.float32(self.shrinkage), extra.numpy(), shift.numpy())
+        ends, items, channels = (each.numpy() for each in (batch.ends, batch.items, batch.channels))
+        loops.described(ends, items, channels, of_all, np.float32(self.shrinkage), extra.numpy(), shift.numpy())
         return extra, shift
 
     def _deviations(self, batch: Batch, counts: Tensor) -> Tensor:

@@ -46,7 +46,8 @@ def choose_softmax(wanted: str, n_items: int) -> str:
 def make_optimizer(network: Network, config: TrainConfig, n_interactions: int, *, lean: bool = False) -> Adam:
     """Adam with an L2 penalty on the large tables of each path, and none on biases and 1x1 convolutions.
 
-    The tables of the encoders, most of all parameters, have one second moment a row. `lean` is for gradients that have only the rows that a batch meets.
+    The tables of the encoders, most of all parameters, have one second moment a row. `lean` is for gradients that have
+    only the rows that a batch meets.
 
     The penalty falls with the square root of the number of interactions: between that of a fixed prior, which falls
     with the number, and Adam, to which only its ratio to the gradient matters. Source: ours, measured in docs/model.md.
