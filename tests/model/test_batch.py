@@ -37,6 +37,17 @@ def test_keep_takes_interactions_and_leaves_users() -> None:
     assert kept.counts.tolist() == [0, 1, 0, 0, 0, 0]
 
 
+@given(TRIPLES, st.data())
+def test_the_parts_are_what_keep_would_leave(triples: Triples, data: st.DataObject) -> None:
+    batch = Batch.of(make(triples), CPU)
+    mask = torch.tensor(data.draw(st.lists(st.booleans(), min_size=len(batch.rows), max_size=len(batch.rows)))).bool()
+    found = batch.part(mask, int(mask.sum()))
+    for part, expected in zip(found, (batch.keep(~mask), batch.keep(mask)), strict=True):
+        assert listed(part) == listed(expected)
+        assert part.ends.tolist() == expected.ends.tolist()
+        assert part.counts.tolist() == expected.counts.tolist()
+
+
 def test_only_takes_users_and_renumbers_them() -> None:
     batch = Batch.of(make([(0, 1, 2), (1, 3, 0), (3, 2, 1), (3, 0, 0)]), CPU)
     some = batch.only(torch.tensor([True, False, True, True, False, False]))

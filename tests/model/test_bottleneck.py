@@ -23,5 +23,15 @@ def test_a_bottleneck_and_its_gradients(activation: str, dtype: torch.dtype, dro
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("drops", [False, True])
+def test_in_training_it_is_what_it_is_without(drops: bool) -> None:
+    total, counts, bias = torch.randn(33, 17), torch.arange(33), torch.randn(17)
+    kept = 2 * torch.randint(2, (33, 17)).float() if drops else None
+    plain = bottleneck(total, counts, bias, "tanh", kept)
+    trained = bottleneck(total.requires_grad_(), counts, bias.requires_grad_(), "tanh", kept)
+    assert (plain.requires_grad, trained.requires_grad) == (False, True)
+    torch.testing.assert_close(trained.detach(), plain, rtol=1e-6, atol=1e-7)
+
+
 def test_a_bottleneck_of_nobody() -> None:
     assert bottleneck(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64), torch.zeros(3), "tanh").shape == (0, 3)

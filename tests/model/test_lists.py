@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 
 from conv4rec.errors import TrainingError
 from conv4rec.metrics.ranking import top_k
-from conv4rec.model.lists import Size, _reaching, _Running, best_items
+from conv4rec.model.lists import MANY, Size, _reaching, _Running, best_items
 from conv4rec.predictions import Lister
 from conv4rec.queries import Query, QueryEngine
 from conv4rec.recommender import Conv4Rec
@@ -36,6 +36,37 @@ def test_the_best_of_blocks_are_the_best_of_all(films: Conv4Rec, users: int, blo
     rows = np.nonzero(there)[0]
     assert found.log_p_consume[there] == pytest.approx(predictions.log_p_consume[rows, expected[there]], abs=1e-4)
     assert (found.log_p_consume[~there] == -np.inf).all()
+
+
+@pytest.mark.parametrize(("users", "block"), [(60, 50), (7, 333), (128, 10_000)])
+@pytest.mark.parametrize("experts", [True, False])
+def test_lists_of_many_are_those_of_few(films: Conv4Rec, users: int, block: int, experts: bool) -> None:
+    """Of many users some of it is compiled; the order may differ only where scores are a rounding apart."""
+    histories, network = films._known_histories().select(np.arange(MANY + 9)), films.predictor.network
+    kept = network.consumption_experts
+    network.consumption_experts = kept if experts else None
+    try:
+        many = best_items(network, histories, 9, Size(users, block), without=histories)
+        part = best_items(
+            network, histories.rows(0, MANY - 1), 9, Size(users, block), without=histories.rows(0, MANY - 1)
+        )
+    finally:
+        network.consumption_experts = kept
+    assert many.log_p_consume[: MANY - 1] == pytest.approx(part.log_p_consume, abs=2e-4)
+    assert (many.items[: MANY - 1] == part.items).mean() > 0.99
+
+
+def test_a_score_that_is_no_number_is_told_in_lists_of_many(films: Conv4Rec) -> None:
+    histories, network = films._known_histories().select(np.arange(MANY)), films.predictor.network
+    assert network.consumption_experts is not None
+    weights = network.consumption_experts.explained.weights
+    kept = weights.clone()
+    try:
+        weights[5] = torch.nan
+        with pytest.raises(TrainingError, match="a score is NaN, expected numbers to rank"):
+            best_items(network, histories, 4, Size(128, 10_000))
+    finally:
+        weights.copy_(kept)
 
 
 def test_ties_go_to_the_lower_index_and_short_lists_end_early(films: Conv4Rec) -> None:

@@ -80,6 +80,22 @@ def test_the_rating_path_is_its_equation() -> None:
     assert torch.allclose(path.pairs(style, rows, items), expected[rows, items], atol=1e-5)
 
 
+@pytest.mark.parametrize("types", [TYPES, SHOP])
+def test_in_training_the_paths_say_what_they_do_without(types: InteractionTypes) -> None:
+    """What is compiled for a step, and what predictions are made by."""
+    network, batch = make_network(types), Batch.of(make_histories(types), torch.device("cpu"))
+    covers, rating = torch.from_numpy(types.covers), network.rating
+    assert rating is not None
+    trained, of_trained = rating.encode(batch), network.consumption.encode(batch)
+    loss = rating.loss(trained, batch, covers)
+    with torch.no_grad():
+        plain = rating.encode(batch)
+        assert torch.allclose(of_trained, network.consumption.encode(batch), atol=1e-6)
+        assert torch.allclose(trained.z, plain.z, atol=1e-6)
+        assert torch.allclose(trained.shift, plain.shift, atol=1e-6)
+        assert loss.item() == pytest.approx(rating.loss(plain, batch, covers).item(), rel=1e-5)
+
+
 def test_renaming_the_items_renames_the_answer() -> None:
     """A 1x1 convolution knows no item: permuting items and their tables permutes the logits."""
     network, histories = make_network(TYPES), make_histories(TYPES)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from conv4rec.model import law
+from conv4rec.model import law, softmax
 from conv4rec.model.batch import Batch
 from conv4rec.model.held import AllItems
 from conv4rec.model.softmax import Drawn, Output, Proposal, exact_loss, sampled_loss
@@ -17,6 +17,13 @@ from conv4rec.model.softmax import Drawn, Output, Proposal, exact_loss, sampled_
 B, I, D = 5, 23, 4
 CELL = st.tuples(st.integers(0, B - 1), st.integers(0, I - 1))
 SOME = st.lists(CELL, max_size=40)
+
+
+@pytest.fixture(autouse=True, params=["rows", "blocks"])
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By compiled loops, as on the CPU, and by operations of torch, as elsewhere."""
+    if request.param == "blocks":
+        monkeypatch.setattr(softmax, "BY_ROW", ())
 
 
 def make_output() -> Output:
@@ -42,6 +49,7 @@ def gradients(loss: Tensor, output: Output) -> list[Tensor]:
     return [each.to_dense() if each.is_sparse else each for each in found]
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(SOME, SOME, st.integers(1, B * I + 9))
 def test_the_exact_loss_is_that_of_the_plain_softmax_whatever_the_block(
     seen: list[tuple[int, int]], targets: list[tuple[int, int]], cells: int
@@ -53,6 +61,7 @@ def test_the_exact_loss_is_that_of_the_plain_softmax_whatever_the_block(
         assert torch.allclose(one, other, atol=1e-5, rtol=1e-5)
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(CELL), SOME)
 def test_a_history_known_to_be_distinct_need_not_be_searched(
     seen: set[tuple[int, int]], targets: list[tuple[int, int]]

@@ -3,9 +3,12 @@
 import subprocess
 import sys
 
+import pytest
 import torch
 from torch import Tensor
 
+from conv4rec.errors import TrainingError
+from conv4rec.training import adam
 from conv4rec.training.adam import Adam
 
 
@@ -53,6 +56,56 @@ def test_goes_on_from_its_state_to_the_same_bits() -> None:
     minimise(second, broken, target, 4)
     assert torch.equal(whole, broken)
     assert still.item() == 0.0
+
+
+def by_row(weights: Tensor) -> Adam:
+    return Adam([{"params": [weights], "weight_decay": 0.1, "by_row": True}], lr=0.05)
+
+
+def test_by_row_a_row_has_one_second_moment() -> None:
+    target, start = torch.randn(4, 3, 5), torch.randn(4, 3, 5)
+    ours, mean, square = start.clone().requires_grad_(), torch.zeros(4, 3, 5), torch.zeros(4, 3, 1)
+    optimizer = by_row(ours)
+    minimise(optimizer, ours, target, 4)
+    weights = start
+    for n in range(1, 5):
+        slope = 2 * (weights - target) + 0.1 * weights
+        mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope.square().mean(-1, keepdim=True)
+        weights = weights - 0.05 * (mean / (1 - 0.9**n)) / ((square / (1 - 0.999**n)).sqrt() + 1e-8)
+    assert torch.allclose(ours, weights, atol=1e-5)
+    state = optimizer.state_dict()[0]
+    assert (state["exp_avg_sq"].shape, float(state["step"])) == ((4, 3, 1), 4.0)
+
+
+def test_by_row_other_devices_move_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    target, start = torch.randn(4, 3, 5), torch.randn(4, 3, 5)
+    here, there = (start.clone().requires_grad_() for _ in range(2))
+    minimise(by_row(here), here, target)
+    monkeypatch.setattr(adam, "BY_LOOP", ())
+    minimise(by_row(there), there, target)
+    assert torch.allclose(here, there, atol=1e-5)
+
+
+def test_by_row_it_goes_on_from_its_state_to_the_same_bits() -> None:
+    target, start = torch.randn(4, 3, 5), torch.randn(4, 3, 5)
+    whole, broken = (start.clone().requires_grad_() for _ in range(2))
+    minimise(by_row(whole), whole, target)
+    first, second = by_row(broken), by_row(broken)
+    minimise(first, broken, target, 3)
+    second.load_state_dict(first.state_dict())
+    minimise(second, broken, target, 4)
+    assert torch.equal(whole, broken)
+
+
+def test_state_of_another_shape_is_refused() -> None:
+    weights, target = torch.randn(4, 3).requires_grad_(), torch.randn(4, 3)
+    optimizer = Adam([{"params": [weights], "weight_decay": 0.1}], lr=0.05)
+    minimise(optimizer, weights, target)
+    message = (
+        r"exp_avg_sq of parameter 0 of the optimiser is of shape \(4, 3\), expected \(4, 1\): it is of another ver"
+    )
+    with pytest.raises(TrainingError, match=message):
+        by_row(weights).load_state_dict(optimizer.state_dict())
 
 
 def test_leaves_the_compiler_of_torch_unloaded() -> None:

@@ -217,7 +217,7 @@ def test_whole_tables_where_they_fit(setting: Setting) -> None:
 
 def wide(setting: Setting) -> Network:
     """A network that needs more than a MiB."""
-    model = setting.model.model_copy(update={"embedding_dim": 1024})
+    model = setting.model.model_copy(update={"embedding_dim": 1280})
     return Network(model, Statistics.of(setting.known, setting.types))
 
 

@@ -28,6 +28,8 @@ from conv4rec.model.products import product
 
 CELLS = 1 << 24
 """Logits in a block: users x items."""
+BY_ROW = ("cpu",)
+"""Devices on which a user is taken after the other; on others all of a block are."""
 TINY = 2.0**-96
 """Times a sum of exponentials it is no probability worth a number."""
 BITS = 1 / math.log(2)
@@ -71,8 +73,8 @@ def exact_loss(
     z, decoder, bias, repeat = output
     of_all = held.enter(z), decoder, bias, held.enter(repeat)
     known, asked = _shifted(seen, held), _shifted(targets, held)
-    on_cpu = z.device.type == "cpu"
-    pairs = _Rows(known, seen.ends, asked, targets.ends, distinct) if on_cpu else _Blocks(known, asked, distinct)
+    by_row = z.device.type in BY_ROW
+    pairs = _Rows(known, seen.ends, asked, targets.ends, distinct) if by_row else _Blocks(known, asked, distinct)
     loss: Tensor = _ExactLoss.apply(*of_all, pairs, targets.counts.float(), block, held)  # type: ignore[no-untyped-call]
     return loss
 

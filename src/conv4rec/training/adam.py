@@ -16,6 +16,9 @@ from conv4rec.model.by_item import Moments, even_cuts
 NAMES = "exp_avg", "exp_avg_sq", "step"
 """Of what is known of a parameter, as in torch.optim: mean and second moment of its gradients, and their number."""
 
+BY_LOOP = ("cpu",)
+"""Devices on which rows are moved by a compiled loop."""
+
 
 class Adam:
     """Moves parameters along their gradients, as torch.optim.Adam does with the same arguments.
@@ -114,7 +117,7 @@ class Adam:
     def _move_by_row(self, parameter: Tensor, group: dict[str, Any]) -> None:
         slope, D = parameter.grad, parameter.shape[-1]
         assert slope is not None  # noqa: S101 - `step` has seen to it
-        if parameter.device.type == "cpu":
+        if parameter.device.type in BY_LOOP:
             from conv4rec.compiled import loops
 
             parts = 2 * torch.get_num_threads()
