@@ -13,6 +13,7 @@ LEVELS = {
     "config": 1,
     "ids": 1,
     "atomic": 1,
+    "compiled": 1,
     "tensor_file": 2,
     "vocabulary": 2,
     "data": 3,

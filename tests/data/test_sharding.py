@@ -204,3 +204,13 @@ def test_damaged_shards(tmp_path: Path, made: Shards) -> None:
     (made.folder / MANIFEST).write_text('{"schema": 99}')
     with pytest.raises(DataError, match="shards of schema 99; this version reads 1: make them anew"):
         Shards.open(made.folder)
+
+
+@pytest.mark.parametrize(("name", "message"), [("items", "expected 0 to 24"), ("channels", "expected 0 to 4")])
+def test_indices_of_nothing(made: Shards, name: str, message: str) -> None:
+    path = made.folder / "shard-00000" / f"{name}.npy"
+    values = np.array(np.load(path))
+    values[3] = 99
+    np.save(path, values)
+    with pytest.raises(DataError, match=rf"{name} from 0 to 99, {message}; remove the shards and make them anew"):
+        made.shard(0)

@@ -115,6 +115,16 @@ def test_what_is_no_number_stays_none() -> None:
     assert sums_by_item(made(I, 2, D) * torch.nan, found_by, made(3, 2)).isnan().any()
 
 
+def test_what_is_out_of_range_is_refused() -> None:
+    with pytest.raises(IndexError, match="items from 0 to 7, expected 0 to 6"):
+        by_item([(0, 0), (7, 1)], 3)
+    with pytest.raises(IndexError, match="items from -1 to 0, expected 0 to 6"):
+        by_item([(0, 0), (-1, 1)], 3)
+    found_by, *_ = by_item([(0, 0), (3, 1), (4, 1)], 3)
+    with pytest.raises(IndexError, match="kinds up to 2, expected 0 to 1"):
+        sums_by_item(made(I, 2, D), found_by, made(2, 2))
+
+
 def test_only_what_is_trained_on_the_cpu_in_single_precision() -> None:
     assert trains_here(made(2))
     assert not trains_here(made(2).detach())

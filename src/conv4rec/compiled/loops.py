@@ -88,14 +88,17 @@ def power(exponent: Any) -> Any:
 
 
 @compiled
-def grouped(rows: Any, keys: Any, kinds: Any, starts: Any, order: Any, of_rows: Any, of_kinds: Any) -> None:
+def grouped(rows: Any, keys: Any, kinds: Any, starts: Any, order: Any, of_rows: Any, of_kinds: Any) -> Any:
     """The stable order (N,) that brings equal keys together, two columns in it, and where those of each key begin.
 
-    That is (n + 1,) `starts`, given as zeros.
+    That is (n + 1,) `starts`, given as zeros. Returns the largest kind; -1 of none, and -2 where a key is not below n.
     """
-    n = len(starts) - 1
+    n, most = len(starts) - 1, -1
     for at in range(len(keys)):
+        if not 0 <= keys[at] < n or kinds[at] < 0:
+            return -2
         starts[keys[at] + 1] += 1
+        most = max(most, kinds[at])
     for key in range(n):
         starts[key + 1] += starts[key]
     for at in range(len(keys)):
@@ -105,6 +108,7 @@ def grouped(rows: Any, keys: Any, kinds: Any, starts: Any, order: Any, of_rows: 
     for key in range(n, 0, -1):
         starts[key] = starts[key - 1]
     starts[0] = 0
+    return most
 
 
 @compiled

@@ -45,7 +45,11 @@ class Parallel:
 
     @cached_property
     def _address(self) -> int:
-        return int(_cached(partial(numba.cfunc, "void(CPointer(int64))", **OPTIONS), self.loop).address)
+        return int(self._made.address)
+
+    @cached_property
+    def _made(self) -> Any:
+        return _cached(partial(numba.cfunc, "void(CPointer(int64))", **OPTIONS), self.loop)
 
 
 def inlined(function: F) -> F:

@@ -106,8 +106,8 @@ class Shards:
         return stack([self.shard(number) for number in range(len(self))[:n]])
 
     def shard(self, number: int) -> Interactions:
-        """The interactions of a shard, whose users are rows 0, 1, ...; memory-mapped, nothing is read yet."""
-        return read_interactions(self.folder / shard_name(number), self.n_items)
+        """The interactions of a shard, whose users are rows 0, 1, ...; memory-mapped, and gone through once."""
+        return read_interactions(self.folder / shard_name(number), self.n_items, self.types.n_channels)
 
     def users_of(self, number: int) -> NDArray[np.int32]:
         """(B,) the user index of every row of a shard."""
@@ -129,8 +129,8 @@ class Shards:
 
     def held_out(self) -> HeldOut:
         """What training does not see, in memory."""
-        folder, n_items = self.folder / "held-out", self.n_items
-        parts = [read_interactions(folder / name, n_items) for name in ("history", "validation", "test")]
+        folder, sizes = self.folder / "held-out", (self.n_items, self.types.n_channels)
+        parts = [read_interactions(folder / name, *sizes) for name in ("history", "validation", "test")]
         return HeldOut(np.array(_array(folder / "users.npy")), *map(in_memory, parts))
 
 
@@ -145,11 +145,17 @@ def shard_name(number: int) -> str:
     return f"shard-{number:05d}"
 
 
-def read_interactions(folder: Path, n_items: int) -> Interactions:
-    """Memory-mapped arrays of a folder."""
+def read_interactions(folder: Path, n_items: int, n_channels: int) -> Interactions:
+    """Memory-mapped arrays of a folder, with items and channels that there are."""
     indptr, items, channels = (_array(folder / f"{name}.npy") for name in ARRAYS)
     if not len(indptr) or indptr[-1] != len(items) or len(items) != len(channels):
         raise DataError(f"{folder}: the arrays do not fit together; remove the shards and make them anew")
+    for name, values, n in (("items", items, n_items), ("channels", channels, n_channels)):
+        if len(values) and not 0 <= values.min() <= values.max() < n:
+            raise DataError(
+                f"{folder}: {name} from {values.min()} to {values.max()}, expected 0 to {n - 1}; "
+                "remove the shards and make them anew"
+            )
     return Interactions(indptr, items, channels, n_items)
 
 

@@ -25,16 +25,19 @@ class ByItem(NamedTuple):
     kinds: Tensor  # (N,)
     cuts: Tensor  # (parts + 1,) items
     n_rows: int
+    n_kinds: int  # those up to the last that is met
 
     @classmethod
     def of(cls, rows: Tensor, items: Tensor, kinds: Tensor, n_rows: int, n_items: int) -> "ByItem":
-        """Take (N,) interactions in any order."""
+        """Take (N,) interactions in any order; IndexError for an item that is none, which a loop would not notice."""
         from conv4rec.compiled import loops
 
         starts, ordered = torch.zeros(n_items + 1, dtype=torch.int64), torch.empty(3, len(items), dtype=torch.int64)
         order, of_rows, of_kinds = ordered
-        loops.grouped(*(each.numpy() for each in (rows, items, kinds, starts, order, of_rows, of_kinds)))
-        return cls(order, starts, of_rows, of_kinds, parts_of(starts, EACH), n_rows)
+        most = loops.grouped(*(each.numpy() for each in (rows, items, kinds, starts, order, of_rows, of_kinds)))
+        if most < -1:
+            raise IndexError(f"items from {items.min()} to {items.max()}, expected 0 to {n_items - 1}")
+        return cls(order, starts, of_rows, of_kinds, parts_of(starts, EACH), n_rows, most + 1)
 
     @property
     def n_parts(self) -> int:
@@ -80,7 +83,9 @@ def sums_by_item(
 
     With a mover the backward pass moves the table, and leaves no gradient: half of what goes through memory otherwise.
     """
-    arguments = table, mixing, table.new_empty(len(by_item.rows), 0) if extra is None else extra, by_item, mover
+    extra = table.new_empty(len(by_item.rows), 0) if extra is None else extra
+    _check_kinds(by_item, len(mixing) - extra.shape[1])
+    arguments = table, mixing.contiguous(), extra.contiguous(), by_item, mover
     summed: Tensor = _Sums.apply(*arguments)  # type: ignore[no-untyped-call]
     return summed
 
@@ -99,9 +104,15 @@ def type_loss(
         by_item: the pairs, and their kinds.
         covers: (K, L) which types each kind may be.
     """
+    _check_kinds(by_item, len(covers))
     arguments = z, decoder, output, bias, of_rows, by_item, covers.float()
     loss: Tensor = _Types.apply(*arguments)  # type: ignore[no-untyped-call]
     return loss
+
+
+def _check_kinds(by_item: ByItem, n_kinds: int) -> None:
+    if by_item.n_kinds > n_kinds:
+        raise IndexError(f"kinds up to {by_item.n_kinds - 1}, expected 0 to {n_kinds - 1}")
 
 
 class _Sums(Function):
