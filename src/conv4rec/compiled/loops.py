@@ -173,7 +173,7 @@ def described(ends: Any, items: Any, channels: Any, statistics: Any, shrinkage: 
 
 @Parallel
 def sums(words: Any) -> None:
-    """Of mixtures of rows of a table, (parts, B, D), with the scratch of each part; see `bags.sums`."""
+    """Of mixtures of rows of a table, (parts, B, D), with the scratch of each part: see `by_item.sums_by_item`."""
     C, D, B, K, J = number(words, 0), number(words, 1), number(words, 2), number(words, 3), number(words, 4)
     order = ints(words, 5)
     cuts, starts, rows, kinds = ints(words, 6), ints(words, 7), ints(words, 8), ints(words, 9)

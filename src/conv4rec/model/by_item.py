@@ -2,7 +2,8 @@
 
 A row of a table is read once, however many users have the item, and its gradient is written once. `bags.py` has the
 same sums, user by user, for other devices and for predictions. The loops are in `compiled/loops.py`, which is loaded
-when a network is trained, and not before. Source: ours, measured in docs/performance.md.
+when a network is trained or lists of many users are made, and not before. Source: ours, measured in
+docs/performance.md.
 """
 
 from collections.abc import Callable
