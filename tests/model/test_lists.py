@@ -110,7 +110,8 @@ def test_lists_alone_have_no_law_beside_them(films: Conv4Rec) -> None:
     assert isinstance(alone, pl.DataFrame)
 
 
-def test_the_running_best_are_the_best() -> None:
+@pytest.mark.parametrize("many", [False, True])
+def test_the_running_best_are_the_best(many: bool) -> None:
     """Few values, so that many are equal; some left out; and 0.0 is -0.0."""
     rng = np.random.default_rng(0)
     values = np.array([-np.inf, -3e38, -1.5, -0.0, 0.0, 2.0, 7.0], dtype=np.float32)
@@ -118,7 +119,7 @@ def test_the_running_best_are_the_best() -> None:
         scores = rng.choice(values, size=(n_items, n_rows))
         scores[:, 0] = -np.inf
         scores[:2, 0] = 1.0
-        running = _Running.empty(n_rows, k, n_items)
+        running = _Running.empty(n_rows, k, n_items, many=many)
         for start in range(0, n_items, block):
             running = running.joined(scores[start : start + block], start)
         items, found = running.best()
@@ -141,13 +142,14 @@ def test_what_reaches_a_score(data: st.DataObject) -> None:
     assert counts.tolist() == (scores >= least).sum(axis=0).tolist()
 
 
-def test_a_guess_that_keeps_too_few_is_taken_back() -> None:
+@pytest.mark.parametrize("many", [False, True])
+def test_a_guess_that_keeps_too_few_is_taken_back(many: bool) -> None:
     """The sample is every eighth item: here those alone are good, so that it is far too demanding."""
     scores = np.random.default_rng(0).normal(size=(1600, 4)).astype(np.float32)
     scores[::8] += 100.0
-    found = _Running.empty(4, 190, 1600).joined(scores, 0).best()[0]
+    found = _Running.empty(4, 190, 1600, many=many).joined(scores, 0).best()[0]
     assert found.tolist() == top_k(scores.T, 190).tolist()
-    longer = _Running.empty(4, 300, 1600).joined(scores, 0).best()[0]
+    longer = _Running.empty(4, 300, 1600, many=many).joined(scores, 0).best()[0]
     assert longer.tolist() == top_k(scores.T, 300).tolist()
 
 

@@ -23,14 +23,15 @@ from torch import Tensor
 
 OPTIONS: dict[str, Any] = {"fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy"}
 """Sums may be reordered, and a division by zero is no error of Python's. What is no number stays none."""
+TYPES = torch.float32, torch.int32, torch.int64
 Loop = Callable[[Any], None]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Parallel:
-    """A loop over parts of its work, as a function of words of 64 bits: see `number`, `floats` and `ints`.
+    """A loop over parts of its work, as a function of words of 64 bits: see `number`, `floats`, `ints` and `small_ints`.
 
-    Tensors that are passed on are float32 or int64, without gaps, and on the CPU; the loop sees them flat.
+    Tensors that are passed on are float32, int32 or int64, without gaps, and on the CPU; the loop sees them flat.
     """
 
     def __init__(self, loop: Loop) -> None:
@@ -80,8 +81,8 @@ def _cached(compiler: Callable[..., Any], function: Callable[..., Any]) -> Any:
 
 
 def _place(tensor: Tensor) -> tuple[int, int]:
-    if not tensor.is_contiguous() or tensor.dtype not in (torch.float32, torch.int64):
-        raise TypeError(f"a loop met {tensor.dtype} of strides {tensor.stride()}; expected float32 or int64 in rows")
+    if not tensor.is_contiguous() or tensor.dtype not in TYPES:
+        raise TypeError(f"a loop met {tensor.dtype} of strides {tensor.stride()}; expected float32, int32 or int64")
     return tensor.data_ptr(), tensor.numel()
 
 
@@ -186,3 +187,9 @@ def floats(words: Any, slot: Any) -> Any:
 def ints(words: Any, slot: Any) -> Any:
     """The int64 numbers that were given in a slot."""
     return numba.carray(_pointer(words[2 + 2 * slot], numba.int64), words[3 + 2 * slot])
+
+
+@inlined
+def small_ints(words: Any, slot: Any) -> Any:
+    """The int32 numbers that were given in a slot."""
+    return numba.carray(_pointer(words[2 + 2 * slot], numba.int32), words[3 + 2 * slot])

@@ -24,7 +24,7 @@ from conv4rec.model.factors import Factors, Posterior
 from conv4rec.model.neighbours import Neighbours
 from conv4rec.model.products import log2_
 from conv4rec.model.softmax import Pairs, add_once
-from conv4rec.model.taken import suits, taken_bytes, weighted_sums
+from conv4rec.model.taken import looks_up, suits, taken_bytes, taken_words, weighted_sums
 
 N_MEANS = 4
 """Guesses of the rating: factors, biases alone, biases and neighbours, network."""
@@ -119,12 +119,29 @@ class Known(NamedTuple):
         return log2_(self.sums(start, stop).clamp_(min=0.0).add_(self.floor))
 
     def join(self, logits: Tensor, bias: Tensor, start: int) -> None:
-        """Add that, and the (b, 1) bias, to (b, B) logits of the items from `start` on, by a compiled loop."""
+        """Add that, and the (b, 1) bias, to (b, B) logits of the items from `start` on."""
+        logits.add_(bias).add_(self.block(start, start + len(logits)))
+
+
+class KnownOfMany(NamedTuple):
+    """The same for batches of which there are many, by a compiled loop: see `conv4rec.compiled.look_up`."""
+
+    histories: Tensor  # (I, W)
+    items: Tensor  # (I, M)
+    weights: Tensor  # (I, M)
+    floor: Tensor  # (B,)
+
+    def join(self, logits: Tensor, bias: Tensor, start: int) -> None:
+        """As `Known.join`."""
         from conv4rec.compiled import loops
 
-        sums, parts = self.sums(start, start + len(logits)), torch.get_num_threads()
-        cuts = even_cuts(len(logits), parts)
-        loops.known_joined(parts, logits.shape[1], cuts, logits, bias.contiguous(), sums.contiguous(), self.floor)
+        (b, B), M, (_, W), parts = logits.shape, self.items.shape[1], self.histories.shape, torch.get_num_threads()
+        items, weights = (each[start : start + b] for each in (self.items, self.weights))
+        n_groups, n_blocks = -(-M // loops.GROUP), W // loops.LANES
+        room = [torch.empty(parts * n_groups * loops.GROUP, dtype=kind) for kind in (torch.int32, torch.float32)]
+        room += [torch.empty(parts * each) for each in (n_groups * loops.LANES, n_blocks * loops.IN_BLOCK)]
+        given = self.histories, W, items, weights, self.floor, *room
+        loops.known_joined(parts, B, M, even_cuts(b, parts), logits, bias.contiguous(), *given)
 
 
 class ConsumptionExperts(nn.Module):
@@ -142,9 +159,16 @@ class ConsumptionExperts(nn.Module):
         taken = self._taken(batch)
         return self.explained.grid([taken.T]), taken.T, batch.counts
 
-    def begin(self, batch: Batch) -> "Known":
+    def begin(self, batch: Batch) -> Known:
         """What the neighbours say of the items, block by block."""
         return Known(self._sums(batch), ConsumptionScalars(*self.scalars).floor(batch.counts))
+
+    def begin_many(self, batch: Batch) -> Known | KnownOfMany:
+        """The same for one of many batches, for which what is compiled is worth loading."""
+        if not looks_up(batch):
+            return self.begin(batch)
+        floor = ConsumptionScalars(*self.scalars).floor(batch.counts)
+        return KnownOfMany(taken_words(batch, len(self.explained.items)), *self.explained.of_view(0), floor)
 
     def forward(self, log_p_network: Tensor, batch: Batch) -> Tensor:
         """Logits of consumption, (B, I): `ConsumptionScalars.logits`, with less memory."""

@@ -9,7 +9,7 @@ ours, measured in docs/performance.md.
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -109,7 +109,7 @@ class _Search:
     def best(self, history: Batch, z: Tensor, without: Batch | None) -> Best:
         """Of users with these histories."""
         logits, n_items = Logits.of(self.network, history, z, many=self.many), len(self.network.consumption.bias)
-        running, totals = _Running.empty(len(z), self.k, n_items), []
+        running, totals = _Running.empty(len(z), self.k, n_items, many=self.many), []
         for start in range(0, n_items, self.block):
             block, taken = logits.block(start, min(start + self.block, n_items))
             totals.append(log_sums(block, logits.unit, many=self.many))
@@ -137,12 +137,13 @@ class _Running:
 
     keys: Keys  # (B, K)
     bits: int  # of an item
+    many: bool  # whether they are brought in order by what is compiled
 
     @classmethod
-    def empty(cls, n_rows: int, k: int, n_items: int) -> "_Running":
+    def empty(cls, n_rows: int, k: int, n_items: int, *, many: bool) -> "_Running":
         bits, rows = _bits(n_items), np.arange(n_rows)
         nothing = _keys(rows, np.full(n_rows, -np.inf, np.float32), np.zeros_like(rows), bits)
-        return cls(nothing[:, None].repeat(k, axis=1), bits)
+        return cls(nothing[:, None].repeat(k, axis=1), bits, many)
 
     def best(self) -> tuple[NDArray[np.int32], Scores]:
         """(B, K) items and scores, descending; -1 and -inf where a list runs out."""
@@ -161,10 +162,20 @@ class _Running:
             at, rows, counts = _reaching(scores, np.where(few, worst, least))
         keys = _keys(rows, scores.reshape(-1)[at], at // n_rows + start, self.bits)
         if start > 0 or (counts < k).any():
-            keys, counts = np.concatenate([keys, self.keys.reshape(-1)]), counts + k
-        keys.sort()
+            keys, counts = np.concatenate([self.keys.reshape(-1), keys]), counts + k
         first = np.cumsum(counts) - counts
-        return _Running(keys[first[:, None] + np.arange(k)], self.bits)
+        return replace(self, keys=self._in_order(keys, first)[first[:, None] + np.arange(k)])
+
+    def _in_order(self, keys: Keys, first: NDArray[np.int64]) -> Keys:
+        """What is given for each user: what was the best so far, then other items, ascending."""
+        if not self.many:
+            keys.sort()
+            return keys
+        from conv4rec.compiled import loops
+
+        found = np.empty_like(keys)
+        loops.by_score(keys, np.append(first, len(keys)), self.bits, found)
+        return found
 
     def _scores(self, keys: Keys) -> Scores:
         return _turned((keys >> np.uint64(self.bits)).astype(np.uint32)).view(np.float32)

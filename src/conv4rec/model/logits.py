@@ -11,7 +11,7 @@ from torch.nn import functional
 from conv4rec.data.interactions import Interactions
 from conv4rec.model.batch import Batch
 from conv4rec.model.by_item import even_cuts
-from conv4rec.model.experts import ConsumptionScalars, Known
+from conv4rec.model.experts import ConsumptionScalars, Known, KnownOfMany
 from conv4rec.model.network import ConsumptionPath, Network
 from conv4rec.model.products import product
 
@@ -28,9 +28,8 @@ class Logits:
         bias: (I, 1), in these units.
         repeat: what an item has more for being in the history, in these units.
         history: the interactions.
-        known: log2(floor + max(0, x W)) for the items of a block; None without experts.
+        known: what adds log2(floor + max(0, x W)) and the bias to a block; None without experts.
         unit: log 2 times the exponent of that, g: what a logit of one is worth, nats.
-        many: whether this is one of many batches, for which what is compiled is worth loading.
     """
 
     z: Tensor
@@ -38,31 +37,28 @@ class Logits:
     bias: Tensor
     repeat: Tensor
     history: Batch
-    known: Known | None
+    known: Known | KnownOfMany | None
     unit: float
-    many: bool
 
     @classmethod
     def of(cls, network: Network, history: Batch, z: Tensor, *, many: bool = False) -> "Logits":
-        """Of users with these histories, whom the path of consumption encodes to (B, D)."""
+        """Of users with these histories, whom the path of consumption encodes to (B, D); one of many batches, or not."""
         path, experts = network.consumption, network.consumption_experts
         if experts is None:
-            return cls(z, path.decoder, path.bias[:, None], path.repeat, history, None, 1.0, many)
+            return cls(z, path.decoder, path.bias[:, None], path.repeat, history, None, 1.0)
         scalars = ConsumptionScalars(*experts.scalars)
         unit = LOG_2 * float(scalars.log_neighbours.exp())
         weight = float(scalars.log_network.exp()) / unit
-        repeat, known = path.repeat * weight + scalars.repeat / unit, experts.begin(history)
-        return cls(z * weight, path.decoder, path.bias[:, None] * weight, repeat, history, known, unit, many)
+        repeat, known = path.repeat * weight + scalars.repeat / unit, experts.begin_many if many else experts.begin
+        return cls(z * weight, path.decoder, path.bias[:, None] * weight, repeat, history, known(history), unit)
 
     def block(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """(b, B) of the items from `start` to `stop`, and the cells of the history among them, flattened."""
         logits = product(self.decoder[start:stop], self.z.T)
-        if self.many and self.known is not None:
-            self.known.join(logits, self.bias[start:stop], start)
-        else:
+        if self.known is None:
             logits.add_(self.bias[start:stop])
-            if self.known is not None:
-                logits.add_(self.known.block(start, stop))
+        else:
+            self.known.join(logits, self.bias[start:stop], start)
         at = cells(self.history, start, logits)
         flat = logits.view(-1)
         flat.put_(at, flat.index_select(0, at) + self.repeat)  # a pair that is there twice is written twice, the same
@@ -89,7 +85,7 @@ def encode(path: ConsumptionPath, histories: Interactions) -> Tensor:
 
 
 def log_sums(block: Tensor, unit: float, *, many: bool) -> Tensor:
-    """(B,) log-sum-exp of a (b, B) block of logits in a unit, in nats; `many` as in Logits."""
+    """(B,) log-sum-exp of a (b, B) block of logits in a unit, in nats; of one of many batches by what is compiled."""
     bits = unit / LOG_2
     if not many:
         highest = block.amax(0)

@@ -1,7 +1,7 @@
-"""Who has taken what, in bytes: the rows of a table that are summed where the CPU can sum rows of bytes.
+"""Who has taken what, in bytes or four bits: rows that are summed where the CPU can do so, and stay in the cache.
 
-A quarter of the memory of floats, so that the rows of many users stay in the cache: docs/performance.md. Rows have the
-form of quantized embedding bags of torch: bytes, then scale and offset, here 1 and 0, so that sums are exact.
+Rows of bytes have the form of quantized embedding bags of torch: bytes, then scale and offset, here 1 and 0, so that
+sums are exact. Rows of four bits are places in tables, for compiled loops: docs/performance.md.
 """
 
 import torch
@@ -36,3 +36,18 @@ def weighted_sums(table: Tensor, items: Tensor, weights: Tensor) -> Tensor:
         table, items.flatten(), offsets, False, 0, False, weights.flatten(), None, False
     )
     return summed
+
+
+def looks_up(batch: Batch) -> bool:
+    """Whether many users are soonest summed by looking up: where the processor has an instruction for it."""
+    return suits(batch) and torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
+
+
+def taken_words(batch: Batch, n_items: int) -> Tensor:
+    """(I, W) words of int32, marked at the history, as `conv4rec.compiled.look_up` reads them."""
+    from conv4rec.compiled import loops
+
+    histories = torch.zeros(n_items, -(-batch.n_rows // loops.IN_BLOCK) * loops.LANES, dtype=torch.int32)
+    if not loops.marked(batch.rows.numpy(), batch.items.numpy(), histories.numpy()):
+        raise IndexError(f"items from {batch.items.min()} to {batch.items.max()}, expected 0 to {n_items - 1}")
+    return histories

@@ -1,0 +1,113 @@
+"""Sums over neighbours by looking up: what three neighbours say together has eight values, one for each of who is had.
+
+Who has an item is a row of words of 32 bits, eight words for each block of 64 users: bit 4 s of word l is 1 where user
+8 s + l of the block has it. The rows of three items, each moved by a bit more than the one before, joined, are places in
+a table of eight numbers. One instruction looks eight users up where the processor has such a one (AVX2), and the next
+eight are four bits away. Source: ours; sums of all subsets in tables are from Arlazarov, Dinic, Kronrod and Faradzev 1970.
+"""
+
+from typing import Any
+
+import numba
+from llvmlite import ir
+from numba.core import cgutils
+
+from conv4rec.compiled.parallel import instructions
+
+LANES = 8
+"""Users looked up at once, words of a block of users, and values of what a group says together."""
+STRIPES = 8
+"""Users of a word."""
+IN_BLOCK = LANES * STRIPES
+GROUP = 3
+"""Neighbours that are looked up at once."""
+
+_BIT, _INT, _LONG, _FLOAT = ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.FloatType()
+_FLOATS, _INTS = ir.VectorType(_FLOAT, LANES), ir.VectorType(_INT, LANES)
+_ZEROS = ir.Constant(_FLOATS, [0.0] * LANES)
+
+
+@instructions
+def subset_sums(_: Any, weights: Any, at: Any, n_groups: Any, tables: Any, to: Any) -> Any:
+    """Sums of all subsets of each group of weights from a place on, to the tables from another on: of floats."""
+
+    def made(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        weight, table = _start(context, builder, signature, given, 0), _start(context, builder, signature, given, 3)
+        with cgutils.for_range(builder, given[2]) as loop:
+            total = _ZEROS
+            for member in range(GROUP):
+                value = builder.load(_further(builder, weight, loop.index, GROUP, member))
+                everywhere = builder.insert_element(ir.Constant(_FLOATS, ir.Undefined), value, _number(0))
+                everywhere = builder.shuffle_vector(everywhere, everywhere, ir.Constant(_INTS, [0] * LANES))
+                has = ir.Constant(ir.VectorType(_BIT, LANES), [subset >> member & 1 for subset in range(LANES)])
+                total = builder.fadd(total, builder.select(has, everywhere, _ZEROS))
+            _write(builder, total, _further(builder, table, loop.index, LANES, 0))
+        return context.get_dummy_value()
+
+    return numba.void(weights, numba.uintp, numba.uintp, tables, numba.uintp), made
+
+
+@instructions
+def look_up(
+    _: Any, words: Any, at: Any, width: Any, items: Any, of: Any, n_groups: Any, tables: Any, to: Any, sums: Any, put: Any
+) -> Any:
+    """Sums for one block of users of what the groups of items say, to the sums from a place on.
+
+    That is (64,) floats from `sums[put]` on, from `tables[to]` on for the groups of `items[of]` on (int32), of which
+    the words of this block of users are at `words[at + item * width]` (int32).
+    """
+
+    def made(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        word, item, table, total = (_start(context, builder, signature, given, each) for each in (0, 3, 6, 8))
+        sums_so_far = [cgutils.alloca_once_value(builder, _ZEROS) for _ in range(STRIPES)]
+        with cgutils.for_range(builder, given[5]) as loop:
+            says = _read(builder, _further(builder, table, loop.index, LANES, 0), _FLOATS)
+            which = ir.Constant(_INTS, [0] * LANES)
+            for member in range(GROUP):
+                neighbour = builder.load(_further(builder, item, loop.index, GROUP, member))
+                row = builder.gep(word, [builder.mul(builder.zext(neighbour, _LONG), given[2])])
+                which = builder.or_(which, builder.shl(_read(builder, row, _INTS), _everywhere(member)))
+            for stripe, so_far in enumerate(sums_so_far):
+                place = builder.and_(builder.lshr(which, _everywhere(4 * stripe)), _everywhere(LANES - 1))
+                builder.store(builder.fadd(builder.load(so_far), _chosen(builder, says, place)), so_far)
+        for stripe, so_far in enumerate(sums_so_far):
+            _write(builder, builder.load(so_far), builder.gep(total, [ir.Constant(_LONG, stripe * LANES)]))
+        return context.get_dummy_value()
+
+    where = numba.uintp
+    return numba.void(words, where, where, items, where, where, tables, where, sums, where), made
+
+
+def _chosen(builder: Any, values: Any, places: Any) -> Any:
+    """The values at places, which LLVM knows for one instruction where there is one."""
+    found = ir.Constant(_FLOATS, ir.Undefined)
+    for lane in range(LANES):
+        value = builder.extract_element(values, builder.extract_element(places, _number(lane)))
+        found = builder.insert_element(found, value, _number(lane))
+    return found
+
+
+def _start(context: Any, builder: Any, signature: Any, given: Any, argument: int) -> Any:
+    """Where the array of an argument begins, from the number on that is the argument after it."""
+    array = context.make_array(signature.args[argument])(context, builder, given[argument])
+    return builder.gep(array.data, [given[argument + 1]])
+
+
+def _further(builder: Any, start: Any, number: Any, each: int, more: int) -> Any:
+    return builder.gep(start, [builder.add(builder.mul(number, ir.Constant(_LONG, each)), ir.Constant(_LONG, more))])
+
+
+def _read(builder: Any, start: Any, kind: Any) -> Any:
+    return builder.load(builder.bitcast(start, kind.as_pointer()), align=4)
+
+
+def _write(builder: Any, values: Any, start: Any) -> None:
+    builder.store(values, builder.bitcast(start, _FLOATS.as_pointer()), align=4)
+
+
+def _number(value: int) -> Any:
+    return ir.Constant(_INT, value)
+
+
+def _everywhere(value: int) -> Any:
+    return ir.Constant(_INTS, [value] * LANES)
