@@ -8,12 +8,14 @@ matrix products alone, made from the same numbers: users x items and its two gra
 oneDNN, which the step uses), and sums over histories, products at pairs, and their gradients (sparse, by the library
 that the step uses). No softmax, optimiser, masks or indices.
 lists: the best 100 of all items for the 6,040 users of ML-1M, against one product of random matrices of that size and
-numpy's argpartition. one: a list for one posted history, against one forward pass of the law of that user.
+numpy's argpartition; in the process that has fitted, and in one that has read the model. one: a list for one posted
+history, against one forward pass of the law of that user.
 The fit beside that of a peer: `conv4rec compare`, see benchmarks/results/compare-cost.json.
 """
 
 import argparse
 import json
+import subprocess
 import sys
 import time
 from collections import deque
@@ -21,6 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -191,11 +194,24 @@ def one(model: Conv4Rec) -> dict[str, float]:
     return seconds | {"ratio": seconds["recommend_for"] / seconds["forward"]}
 
 
+def lists_elsewhere(model: Conv4Rec) -> dict[str, float]:
+    """`lists` in a new process, which reads the model."""
+    with TemporaryDirectory() as folder:
+        model.save(Path(folder) / "model")
+        command = [sys.executable, "-m", "benchmarks.speed", "--model", str(Path(folder) / "model")]
+        told: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return told
+
+
 def main() -> None:
     """Measure what was asked for, and write it beside what was measured before."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=["step", "lists", "one"], nargs="*")
+    parser.add_argument("--model", type=Path, help="tell what lists of this saved model take, and nothing else")
     arguments = parser.parse_args()
+    if arguments.model:
+        print(json.dumps(lists(Conv4Rec.load(arguments.model))))
+        return
     wanted = arguments.only or ["step", "lists", "one"]
     config, parts = Config(), load_parts("ml-1m", Config())
     result = json.loads(RESULT.read_text()) if RESULT.exists() else {}
@@ -205,7 +221,10 @@ def main() -> None:
         started = time.perf_counter()
         model = Conv4Rec(config).fit_split(parts.split, parts.known)
         result["fit_of_these"] = {"seconds": time.perf_counter() - started, "validation": model.origin.validation}
-        result |= {name: job(model) for name, job in (("lists", lists), ("one", one)) if name in wanted}
+        if "lists" in wanted:
+            result["lists"] = {"after_fit": lists(model), "read": lists_elsewhere(model)}
+        if "one" in wanted:
+            result["one"] = one(model)
     result |= {"command": " ".join(sys.argv), "machine": machine()}
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))

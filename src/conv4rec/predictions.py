@@ -122,6 +122,11 @@ class Lister(Predictor, Protocol):
         """What `predict` says of the types, for every row of `histories`."""
         ...
 
+    @property
+    def tells_pairs_alone(self) -> bool:
+        """Whether the type law of many pairs takes no memory for pairs that are not asked about."""
+        ...
+
 
 def users_per_batch(n_items: int, n_types: int, *, memory_mb: int = 512) -> int:
     """How many users fit a scoring budget.

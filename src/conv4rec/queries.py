@@ -22,8 +22,8 @@ from conv4rec.ranking import Aim, Utility, choose_scorer, read_utility
 from conv4rec.tables import law_columns, with_titles
 from conv4rec.vocabulary import Vocabulary
 
-MANY_USERS = 8192
-"""Users of a batch of lists alone: what is held beside the lists then depends on a part of these only."""
+MANY_USERS, MANY_LAWS = 8192, 2048
+"""Users of a batch of lists, without and with the law beside each item, of which nothing is held for other items."""
 
 
 class Choices(TypedDict, total=False):
@@ -99,7 +99,7 @@ class QueryEngine:
         scorer = choose_scorer(query.rank_by, self.vocabulary.types.n_levels)
         aim, allowed, lister = self._aim(query), self._allowed(query), self._lister(query)
         parts = []
-        for users, batch in histories.batches(MANY_USERS if lister and not query.law else self._batch_size()):
+        for users, batch in histories.batches(self._batch_size(lister, query)):
             seen = batch if query.exclude_seen else None
             if lister is None:
                 predictions = self.predictor.predict(batch)
@@ -117,7 +117,7 @@ class QueryEngine:
         users = self.vocabulary.users.indices(frame["user_id"])
         items = self.vocabulary.items.indices(frame["item_id"])
         distinct, rows = np.unique(users, return_inverse=True)
-        size, liked, parts = self._batch_size(), choose_like(like, self.vocabulary.types), []
+        size, liked, parts = self._batch_size(None, Query()), choose_like(like, self.vocabulary.types), []
         for start in range(0, len(distinct), size):
             at = np.flatnonzero((rows >= start) & (rows < start + size))
             predictions = self.predictor.predict(histories.select(distinct[start : start + size]))
@@ -197,7 +197,9 @@ class QueryEngine:
             return top_k(scores, query.k)
         return diverse_top_k(scores, self.vectors(), query.k, query.diversity)
 
-    def _batch_size(self) -> int:
+    def _batch_size(self, lister: Lister | None, query: Query) -> int:
+        if lister is not None and (not query.law or lister.tells_pairs_alone):
+            return MANY_LAWS if query.law else MANY_USERS
         n_items, n_types = len(self.vocabulary.items), self.vocabulary.types.n_types
         return users_per_batch(n_items, n_types, memory_mb=self.memory_mb)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from conv4rec.model.bags import Cells, _sorted, bag, lean_rows, products_at
+from conv4rec.model.bags import Cells, _sorted, bag, ends_of, lean_rows, mixed_bag, products_at
 
 I, B, D = 7, 4, 3
 PLACES = st.lists(st.tuples(st.integers(0, I - 1), st.integers(0, B - 1)), max_size=30)
@@ -42,6 +42,16 @@ def test_a_bag_is_a_sum_of_mixtures_of_rows(places: list[tuple[int, int]], extra
     assert torch.allclose(found, expected, atol=1e-5)
     for one, other in zip(gradients(found, table, mixing), gradients(expected, table, mixing), strict=True):
         assert torch.allclose(one, other, atol=1e-5)
+
+
+@given(PLACES, st.integers(0, 2))
+def test_a_bag_of_mixed_tables_is_the_same(places: list[tuple[int, int]], extra_channels: int) -> None:
+    K, C, J = 3, 2, extra_channels
+    where, rows = split(sorted(places, key=lambda place: place[1]))
+    kinds, extra = torch.arange(len(places)) % K, torch.randn(len(places), J)
+    table, mixing = made(I, C, D).detach(), made(K + J, C, seed=1).detach()
+    found = mixed_bag(table, where, kinds, ends_of(rows, B)[:-1], mixing, extra if J else None)
+    assert torch.allclose(found, plain_sums(table, where, rows, mixing[kinds] + extra @ mixing[K:]), atol=1e-5)
 
 
 @given(PLACES)

@@ -121,6 +121,16 @@ def test_no_ratings_leave_the_prior() -> None:
     assert torch.allclose(users.covariance, torch.diag(1 / items.prior).expand(2, 3, 3))
 
 
+def test_few_users_are_told_what_they_are_told_among_many() -> None:
+    """Of few the items that they met are asked alone."""
+    (batch, values), factors = make_ratings(30, 50), some_factors(50, 3)
+    mine = batch.rows == 4
+    assert mine.sum() < 50 < len(values)
+    alone = factors.encode(batch.only(torch.arange(30) == 4), values[mine])
+    for one, all_users in zip(alone, factors.encode(batch, values), strict=True):
+        assert torch.allclose(one[0], all_users[4], atol=1e-6)
+
+
 def test_the_size_of_the_chunks_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     batch, values = make_ratings(30, 12)
     arguments = by_user(batch, values), some_beliefs(12, 3), torch.ones(3), torch.tensor(0.5)

@@ -96,6 +96,25 @@ def test_in_training_the_paths_say_what_they_do_without(types: InteractionTypes)
         assert loss.item() == pytest.approx(rating.loss(plain, batch, covers).item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("types", [TYPES, SHOP], ids=["ratings", "shop"])
+def test_paths_that_mix_the_tables_first_say_the_same(types: InteractionTypes) -> None:
+    """As they do without gradient, where interactions are more than pairs of a channel and an item."""
+    rng, n = np.random.default_rng(0), 200
+    users, items = (rng.integers(0, most, n).astype(np.int32) for most in (B, I))
+    channels = rng.integers(types.n_channels, size=n).astype(np.uint8)
+    batch = Batch.of(Interactions.from_triples(users, items, channels, n_users=B, n_items=I), torch.device("cpu"))
+    network = make_network(types).requires_grad_(False)
+    path = network.rating
+    assert path is not None
+    assert n > (len(path.convolution) + 2) * I
+    z, style = network.consumption.encode(batch), path.encode(batch)  # gradients might be asked
+    with torch.no_grad():
+        assert torch.allclose(network.consumption.encode(batch), z, atol=1e-5)
+        found = path.encode(batch)
+    assert torch.allclose(found.z, style.z, atol=1e-5)
+    assert torch.equal(found.shift, style.shift)
+
+
 def test_renaming_the_items_renames_the_answer() -> None:
     """A 1x1 convolution knows no item: permuting items and their tables permutes the logits."""
     network, histories = make_network(TYPES), make_histories(TYPES)

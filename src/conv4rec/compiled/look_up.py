@@ -1,9 +1,13 @@
-"""Sums over neighbours by looking up: what three neighbours say together has eight values, one for each of who is had.
+"""Instructions for sums over neighbours, which Python has no names for.
 
-Who has an item is a row of words of 32 bits, eight words for each block of 64 users: bit 4 s of word l is 1 where user
-8 s + l of the block has it. The rows of three items, each moved by a bit more than the one before, joined, are places in
-a table of eight numbers. One instruction looks eight users up where the processor has such a one (AVX2), and the next
-eight are four bits away. Source: ours; sums of all subsets in tables are from Arlazarov, Dinic, Kronrod and Faradzev 1970.
+`look_up` is for what a user has or not: what three neighbours say together has eight values, one for each way to have
+some of them. Who has an item is a row of words of 32 bits, eight words for each block of 64 users: bit 4 s of word l is
+1 where user 8 s + l of the block has it. The rows of three items, each moved by a bit more than the one before, joined,
+are places in a table of eight numbers. One instruction looks eight users up where the processor has such a one (AVX2),
+and the next eight are four bits away. Source: ours; tables of the sums of all subsets are those of Arlazarov, Dinic,
+Kronrod and Faradzev 1970. Measured in docs/performance.md.
+
+Numba keeps a loop on disk for as long as the file of the loop is the same: after a change here, change `loops.py` too.
 """
 
 from typing import Any
@@ -24,7 +28,8 @@ GROUP = 3
 
 _BIT, _INT, _LONG, _FLOAT = ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.FloatType()
 _FLOATS, _INTS = ir.VectorType(_FLOAT, LANES), ir.VectorType(_INT, LANES)
-_ZEROS = ir.Constant(_FLOATS, [0.0] * LANES)
+_TWO = ir.VectorType(_FLOAT, 2)
+_ZEROS, _NOTHING = ir.Constant(_FLOATS, [0.0] * LANES), ir.Constant(_TWO, [0.0] * 2)
 
 
 @instructions
@@ -49,7 +54,17 @@ def subset_sums(_: Any, weights: Any, at: Any, n_groups: Any, tables: Any, to: A
 
 @instructions
 def look_up(
-    _: Any, words: Any, at: Any, width: Any, items: Any, of: Any, n_groups: Any, tables: Any, to: Any, sums: Any, put: Any
+    _: Any,
+    words: Any,
+    at: Any,
+    width: Any,
+    items: Any,
+    of: Any,
+    n_groups: Any,
+    tables: Any,
+    to: Any,
+    sums: Any,
+    put: Any,
 ) -> Any:
     """Sums for one block of users of what the groups of items say, to the sums from a place on.
 
@@ -76,6 +91,43 @@ def look_up(
 
     where = numba.uintp
     return numba.void(words, where, where, items, where, where, tables, where, sums, where), made
+
+
+@instructions
+def told_by_neighbours(_: Any, items: Any, weights: Any, at: Any, n: Any, views: Any, view: Any) -> Any:
+    """The sum of what n neighbours say in two views: of each two numbers in `weights`, and from `view` on in `views`.
+
+    Four pairs of sums are kept, so that none waits for the one before. LLVM would look eight numbers up at once, which
+    takes longer than eight times one.
+    """
+
+    def made(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        def place(argument: int, start: Any) -> Any:
+            array = context.make_array(signature.args[argument])(context, builder, given[argument])
+            return builder.gep(array.data, [start])
+
+        item, weight = place(0, given[2]), place(1, builder.mul(given[2], ir.Constant(_LONG, 2)))
+        seen, sums = place(4, given[5]), [cgutils.alloca_once_value(builder, _NOTHING) for _ in range(4)]
+
+        def add(member: Any, total: Any) -> None:
+            neighbour = builder.zext(builder.load(builder.gep(item, [member])), _LONG)
+            said = _read(builder, _further(builder, weight, member, 2, 0), _TWO)
+            had = _read(builder, _further(builder, seen, neighbour, 2, 0), _TWO)
+            builder.store(builder.fadd(builder.load(total), builder.fmul(said, had)), total)
+
+        whole = builder.and_(given[3], ir.Constant(_LONG, -4))
+        with cgutils.for_range(builder, builder.udiv(whole, ir.Constant(_LONG, 4))) as loop:
+            for place_of, total in enumerate(sums):
+                first = builder.mul(loop.index, ir.Constant(_LONG, 4))
+                add(builder.add(first, ir.Constant(_LONG, place_of)), total)
+        with cgutils.for_range(builder, builder.sub(given[3], whole)) as loop:
+            add(builder.add(whole, loop.index), sums[0])
+        one, two, three, four = map(builder.load, sums)
+        both = builder.fadd(builder.fadd(one, two), builder.fadd(three, four))
+        return builder.fadd(*(builder.extract_element(both, _number(view)) for view in range(2)))
+
+    where = numba.uintp
+    return numba.float32(items, weights, where, where, views, where), made
 
 
 def _chosen(builder: Any, values: Any, places: Any) -> Any:

@@ -13,7 +13,15 @@ from typing import Any
 import numba
 import numpy as np
 
-from conv4rec.compiled.look_up import GROUP, IN_BLOCK, LANES, STRIPES, look_up, subset_sums
+from conv4rec.compiled.look_up import (
+    GROUP,
+    IN_BLOCK,
+    LANES,
+    STRIPES,
+    look_up,
+    subset_sums,
+    told_by_neighbours,
+)
 from conv4rec.compiled.parallel import (
     Parallel,
     bits_of,
@@ -34,6 +42,8 @@ NO_PARTS, OF_NO_PARTS = np.float32(1.5 * 2**23), 0x4B400000
 """Added to a number it leaves no room for parts of one, so that its bits, less these, are the nearest whole number."""
 OF_ROOT_HALF = 0x3F3504F3
 """The bits of the root of a half."""
+TOGETHER = 128
+"""Pairs whose law is made at once."""
 
 
 @inlined
@@ -493,9 +503,105 @@ def exponent(value: Any) -> Any:
     return series * ratio + np.float32(whole) if value == value else value
 
 
+@Parallel
+def law_of_pairs(words: Any) -> None:
+    """(L, N) log-probabilities of the types of N pairs by user: see `model.pair_law`.
+
+    `views` are zeros for each part, two an item: what a user says of it, and whether. Those of one user are put there,
+    asked, and taken away again. A part has room for the logits of TOGETHER pairs by level, and for eight rows of them.
+    """
+    C, D, L, K = number(words, 0), number(words, 1), number(words, 2), number(words, 3)
+    M, S, n_items, N = number(words, 4), number(words, 5), number(words, 6), number(words, 7)
+    cuts, asked, items, met = ints(words, 8), ints(words, 9), ints(words, 10), ints(words, 11)
+    seen, known, values = ints(words, 12), ints(words, 13), floats(words, 14)
+    z, of_users, decoder = floats(words, 15), floats(words, 16), floats(words, 17)
+    output, of_items = floats(words, 18), floats(words, 19)
+    beliefs, doubts, means, spreads = floats(words, 20), floats(words, 21), floats(words, 22), floats(words, 23)
+    neighbours, weights = small_ints(words, 24), floats(words, 25)
+    outcomes, scalars, views = floats(words, 26), floats(words, 27), floats(words, 28)
+    logits, room, found = floats(words, 29), floats(words, 30), floats(words, 31)
+    P = numba.uintp(TOGETHER)
+    while True:
+        part = next_part(words)
+        if part < 0:
+            break
+        view, own, rows = numba.uintp(part) * n_items * 2, numba.uintp(part) * L * P, numba.uintp(part) * 8 * P
+        mean, spread, both, near = rows, rows + P, rows + 2 * P, rows + 3 * P
+        for user in range(cuts[part], cuts[part + 1]):
+            if asked[user] == asked[user + 1]:
+                continue
+            row, mine = numba.uintp(user), numba.uintp(user) * K
+            bias = beliefs[mine + K - 1]
+            for n in range(seen[user], seen[user + 1]):
+                item = numba.uintp(known[n])
+                views[view + 2 * item] += values[n] - bias - means[item * K + K - 1]
+                views[view + 2 * item + 1] += ONE
+            for n in range(seen[user], seen[user + 1]):
+                item = numba.uintp(known[n])
+                views[view + 2 * item] /= views[view + 2 * item + 1]
+                views[view + 2 * item + 1] = ONE
+            for start in range(asked[user], asked[user + 1], TOGETHER):
+                first = numba.uintp(start)
+                n = min(P, numba.uintp(asked[user + 1]) - first)
+                for p in range(n):
+                    item = numba.uintp(items[first + p])
+                    for level in range(L):
+                        logits[own + level * P + p] = of_items[item * L + level] + of_users[row * L + level]
+                    for c in range(C):
+                        product = dot(decoder, (item * C + c) * D, z, row * D, D)
+                        for level in range(L):
+                            logits[own + level * P + p] += product * output[c * L + level]
+                    room[both + p] = bias + means[item * K + K - 1]
+                    room[mean + p] = room[both + p] + dot(beliefs, mine, means, item * K, K - 1)
+                    room[spread + p] = scalars[0] + dot(doubts, row * S, spreads, numba.uintp(met[first + p]) * S, S)
+                    room[near + p] = told_by_neighbours(neighbours, weights, item * M, M, views, view)
+                normalise(logits, own, L, n, outcomes, room, rows + 4 * P)
+                for p in range(n):
+                    guess = room[rows + 6 * P + p]
+                    slope = scalars[3] * room[mean + p] + scalars[4] * room[both + p]
+                    room[rows + 7 * P + p] = slope + scalars[5] * room[near + p] + scalars[6] * guess
+                for level in range(L):
+                    value, doubt = outcomes[level], scalars[2] * outcomes[L + level] / 2
+                    for p in range(n):
+                        away = value - room[mean + p]
+                        said = scalars[1] * logits[own + level * P + p] + value * room[rows + 7 * P + p]
+                        said += scalars[numba.uintp(7) + level] - doubt * away * away / room[spread + p]
+                        logits[own + level * P + p] = said
+                normalise(logits, own, L, n, outcomes, room, rows + 4 * P)
+                for level in range(L):
+                    for p in range(n):
+                        found[level * N + first + p] = logits[own + level * P + p]
+            for n in range(seen[user], seen[user + 1]):
+                item = numba.uintp(known[n])
+                views[view + 2 * item] = views[view + 2 * item + 1] = np.float32(0.0)
+
+
+@inlined
+def normalise(logits: Any, at: Any, L: Any, n: Any, values: Any, room: Any, rows: Any) -> None:
+    """Logits of n pairs, by level, to logarithms of probabilities; the third row of the room is the mean of values."""
+    P = numba.uintp(TOGETHER)
+    most, total, mean = rows, rows + P, rows + 2 * P
+    for p in range(n):
+        room[most + p], room[total + p], room[mean + p] = logits[at + p], np.float32(0.0), np.float32(0.0)
+    for level in range(numba.uintp(1), L):
+        for p in range(n):
+            room[most + p] = max(room[most + p], logits[at + level * P + p])
+    for level in range(L):
+        for p in range(n):
+            likely = power((logits[at + level * P + p] - room[most + p]) * BITS)
+            room[total + p] += likely
+            room[mean + p] += likely * values[level]
+    for p in range(n):
+        room[mean + p] /= room[total + p]
+        room[most + p] += exponent(room[total + p]) / BITS
+    for level in range(L):
+        for p in range(n):
+            logits[at + level * P + p] -= room[most + p]
+
+
 @compiled
 def marked(rows: Any, items: Any, histories: Any) -> bool:
-    """Mark (N,) users at (N,) items in (I, W) words, given as zeros, as `look_up` wants them; False where one is none."""
+    """Mark (N,) users at (N,) items in (I, W) words, given as zeros, for `look_up`; False where one is none."""
     n_items, width = histories.shape
     for n in range(len(rows)):
         if not (0 <= items[n] < n_items and 0 <= rows[n] < width * STRIPES):
@@ -562,10 +668,10 @@ def columns_added(words: Any) -> None:
 
 @compiled
 def by_score(keys: Any, starts: Any, bits: Any, found: Any) -> None:
-    """(N,) keys of user, falling score and item, of 32 + `bits` bits below the user, in the order of user and score.
+    """(N,) keys of user, falling score (32 bits) and item (`bits` bits), in the order of user and score.
 
-    Keys of the same user and score stay as they are. User b has as many as (B + 1,) `starts` has places from b on, which
-    come back as they are. Whatever a user has is small enough to be brought in order in the cache, byte by byte.
+    Keys of the same user and score stay in their order. Those of user b are put from `starts[b]` of (B + 1,) on. What a
+    user has is few enough to be brought in order in the cache, byte by byte.
     """
     N, n_rows, user_at = len(keys), len(starts) - 1, np.uint64(32 + bits)
     for n in range(N):

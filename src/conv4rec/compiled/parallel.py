@@ -29,9 +29,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Parallel:
-    """A loop over parts of its work, as a function of words of 64 bits: see `number`, `floats`, `ints` and `small_ints`.
+    """A loop over parts of its work, as a function of words of 64 bits: see `number` and what follows it.
 
-    Tensors that are passed on are float32, int32 or int64, without gaps, and on the CPU; the loop sees them flat.
+    Tensors passed on are float32, int32 or int64, without gaps, and on the CPU; the loop sees them flat.
     """
 
     def __init__(self, loop: Loop) -> None:

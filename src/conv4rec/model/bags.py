@@ -37,7 +37,7 @@ class Cells:
         self.where, self.rows, self.cells = where, rows, torch.add(kinds, rows, alpha=self.n_kinds)
         self.order: Tensor | None = None
         self._by_place: Grouped | None = None
-        if not _ascend(self.cells):
+        if not ascend(self.cells):
             self.order = _grouped(self.cells, n_rows * self.n_kinds)[0]
             self.where, self.rows, self.cells = map(self.in_order, (where, rows, self.cells))
         self.ends = ends_of(self.cells, n_rows * self.n_kinds)
@@ -97,6 +97,30 @@ def bag(table: Tensor, cells: Cells, mixing: Tensor, extra: Tensor | None = None
     return summed  # sums in single precision: bfloat16 has no time to gain
 
 
+def mixed_bag(
+    table: Tensor, where: Tensor, kinds: Tensor, starts: Tensor, mixing: Tensor, extra: Tensor | None = None
+) -> Tensor:
+    """The sums of `bag` without gradient, (B, D): the table of each kind is mixed first.
+
+    One row of D is read an interaction and extra channel in place of C, which pays where interactions are more than
+    pairs of a kind and an item.
+
+    Args:
+        table: (I, C, D).
+        where: (N,) indices into the table, by row.
+        kinds: (N,).
+        starts: (B,) where each row begins.
+        mixing: (K + J, C), as in `bag`.
+        extra: (N, J).
+    """
+    n, extras = len(table), [] if extra is None else list(extra.T)
+    mixed = torch.einsum("kc,icd->kid", mixing, table).flatten(0, 1)  # (K I, D)
+    total = _sums(mixed, kinds * n + where, starts, None)
+    for kind, weights in enumerate(extras, start=len(mixing) - len(extras)):
+        total += _sums(mixed[kind * n : (kind + 1) * n], where, starts, weights.contiguous())
+    return total
+
+
 def lean_rows(table: Tensor, which: Tensor) -> Tensor:
     """(T, ...) rows of a table (I, ...), no row twice; the gradient of the table is lean, as in `bag`."""
     found: Tensor = _LeanRows.apply(table, which)  # type: ignore[no-untyped-call]
@@ -105,7 +129,7 @@ def lean_rows(table: Tensor, which: Tensor) -> Tensor:
 
 def products_at(left: Tensor, right: Tensor, rows: Tensor, items: Tensor) -> Tensor:
     """(N, C) products of left (B, D) and right (I, C, D) at N pairs; sooner where `rows` ascend."""
-    if not _ascend(rows):
+    if not ascend(rows):
         order = torch.argsort(rows, stable=True)
         return products_at(left, right, rows[order], items[order])[torch.argsort(order)]
     products: Tensor = _ProductsAt.apply(left, right, rows, items)  # type: ignore[no-untyped-call]
@@ -225,7 +249,8 @@ def largest(values: Tensor) -> int:
     return int(values.numpy().max() if values.device.type == "cpu" else values.max())
 
 
-def _ascend(rows: Tensor) -> bool:
+def ascend(rows: Tensor) -> bool:
+    """Whether no row is below the one before."""
     values: Any = rows.numpy() if rows.device.type == "cpu" else rows  # a third of the time of torch
     return bool((values[1:] >= values[:-1]).all())
 

@@ -10,6 +10,8 @@ Source: METHOD.md section 3; the terms beyond it, ours.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from math import log
 from typing import NamedTuple
 
@@ -134,14 +136,15 @@ class KnownOfMany(NamedTuple):
     def join(self, logits: Tensor, bias: Tensor, start: int) -> None:
         """As `Known.join`."""
         from conv4rec.compiled import loops
+        from conv4rec.compiled.look_up import GROUP, IN_BLOCK, LANES
 
-        (b, B), M, (_, W), parts = logits.shape, self.items.shape[1], self.histories.shape, torch.get_num_threads()
+        (b, B), M, W, parts = logits.shape, self.items.shape[1], self.histories.shape[1], torch.get_num_threads()
         items, weights = (each[start : start + b] for each in (self.items, self.weights))
-        n_groups, n_blocks = -(-M // loops.GROUP), W // loops.LANES
-        room = [torch.empty(parts * n_groups * loops.GROUP, dtype=kind) for kind in (torch.int32, torch.float32)]
-        room += [torch.empty(parts * each) for each in (n_groups * loops.LANES, n_blocks * loops.IN_BLOCK)]
-        given = self.histories, W, items, weights, self.floor, *room
-        loops.known_joined(parts, B, M, even_cuts(b, parts), logits, bias.contiguous(), *given)
+        n_groups, n_blocks = -(-M // GROUP), W // LANES
+        sizes = n_groups * GROUP, n_groups * LANES, n_blocks * IN_BLOCK
+        room = torch.empty(parts * sizes[0], dtype=torch.int32), *(torch.empty(parts * each) for each in sizes)
+        cuts, bias, given = even_cuts(b, parts), bias.contiguous(), (items, weights, self.floor)
+        loops.known_joined(parts, B, M, cuts, logits, bias, self.histories, W, *given, *room)
 
 
 class ConsumptionExperts(nn.Module):
@@ -222,11 +225,19 @@ class RatingScalars(NamedTuple):
         return self.network * log_p_network - self.factors * distance + slope[..., None] * value + self.outcomes
 
 
-class RatingState(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class RatingState:
     """What the experts know of a batch of users."""
 
+    rated: Batch
+    values: Tensor  # (N,) standardised ratings
     users: Posterior
-    views: list[Tensor]  # (B, I) mean deviation from the biases, and 1 at what is rated
+    biases: tuple[Tensor, Tensor]  # (B,) and (I,)
+
+    @cached_property
+    def views(self) -> list[Tensor]:
+        """(B, I) mean deviation from the biases, and 1 at what is rated."""
+        return deviations(self.rated, self.values, *self.biases)
 
 
 class RatingExperts(nn.Module):
@@ -245,14 +256,16 @@ class RatingExperts(nn.Module):
 
     def encode(self, batch: Batch) -> RatingState:
         """Ask the histories; a channel without a rating tells nothing here."""
-        batch = batch.keep(self.rated[batch.channels] > 0)
-        values = self.value[batch.channels]
+        rated = self.rated.index_select(0, batch.channels) > 0
+        if not rated.all():
+            batch = batch.keep(rated)
+        values = self.value.index_select(0, batch.channels)
         users = self.factors.encode(batch, values)
-        return RatingState(users, deviations(batch, values, *self.factors.biases(users)))
+        return RatingState(batch, values, users, self.factors.biases(users))
 
     def expert_pairs(self, state: RatingState, rows: Tensor, items: Tensor) -> RatingExpert:
         """(N,) each."""
-        user, item = self.factors.biases(state.users)
+        user, item = state.biases
         mean, variance = self.factors.pairs(state.users, rows, items)
         return RatingExpert(mean, variance, user[rows] + item[items], self.explained.pairs(state.views, rows, items))
 
@@ -262,7 +275,7 @@ class RatingExperts(nn.Module):
 
     def grid(self, state: RatingState, log_p_network: Tensor) -> Tensor:
         """Logits of the types of all items, (B, I, L)."""
-        user, item = self.factors.biases(state.users)
+        user, item = state.biases
         mean, variance = self.factors.grid(state.users)
         biases = user[:, None] + item
         return self._logits(log_p_network, RatingExpert(mean, variance, biases, self.explained.grid(state.views)))

@@ -20,6 +20,7 @@ from conv4rec.model.batch import Batch
 
 ROWS = 4096
 """Rows solved at once."""
+EVERY = slice(None)
 LEAST_NOISE = 1e-3
 """Lower bound of the variance of the noise, for ratings that are all alike."""
 
@@ -95,18 +96,19 @@ def _moments(beliefs: Posterior) -> tuple[Tensor, Tensor, Tensor]:
 
 def packed(matrices: Tensor) -> Tensor:
     """(n, K, K) symmetric matrices to their lower triangles, (n, T)."""
-    rows, columns = torch.tril_indices(*matrices.shape[1:], device=matrices.device)
-    return matrices[:, rows, columns]
+    K = matrices.shape[1]
+    rows, columns = torch.tril_indices(K, K, device=matrices.device)
+    return matrices.flatten(1).index_select(1, rows * K + columns)
 
 
 def _unpacked(triangles: Tensor) -> Tensor:
     """(n, T) to (n, K, K)."""
-    K = int((2 * triangles.shape[1]) ** 0.5)
+    n, T = triangles.shape
+    K = int((2 * T) ** 0.5)
     rows, columns = torch.tril_indices(K, K, device=triangles.device)
-    full = triangles.new_empty(len(triangles), K, K)
-    full[:, rows, columns] = triangles
-    full[:, columns, rows] = triangles
-    return full
+    place = rows.new_empty(K, K)
+    place[rows, columns] = place[columns, rows] = torch.arange(T, device=rows.device)
+    return triangles.index_select(1, place.flatten()).view(n, K, K)
 
 
 def _bag(table: Tensor, where: Tensor, offsets: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -130,22 +132,26 @@ class Factors(nn.Module):
 
     def encode(self, batch: Batch, values: Tensor) -> Posterior:
         """Beliefs about the users of a batch of rated interactions with (N,) standardised ratings."""
-        items, where = torch.unique(batch.items, return_inverse=True)
-        ratings = by_user(batch, values)._replace(others=where)
-        return solve(ratings, self._beliefs(items), self.prior, self.noise).posterior
+        ratings = by_user(batch, values)
+        if len(batch.items) >= len(self.mean):
+            beliefs = self._beliefs(EVERY)
+        else:  # of the items met alone
+            items, where = torch.unique(batch.items, return_inverse=True)
+            beliefs, ratings = self._beliefs(items), ratings._replace(others=where)
+        return solve(ratings, beliefs, self.prior, self.noise).posterior
 
     def pairs(self, users: Posterior, rows: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """(N,) expected ratings of pairs and their variances, noise included."""
         mean = dots_at(users.mean, _with_one(self.mean), rows, items) + self.mean[items, -1]
-        return mean, dots_at(self._doubts(users), self._spreads(), rows, items) + self.noise
+        return mean, dots_at(self.doubts(users), self.spreads(), rows, items) + self.noise
 
     def grid(self, users: Posterior) -> tuple[Tensor, Tensor]:
         """(B, I) expected ratings of all items and their variances, noise included."""
         mean = users.mean @ _with_one(self.mean).T + self.mean[:, -1]
-        return mean, self._doubts(users) @ self._spreads().T + self.noise
+        return mean, self.doubts(users) @ self.spreads().T + self.noise
 
-    def _doubts(self, users: Posterior) -> Tensor:
-        """(B, 2 T) what a user's part in the variance of a prediction is, beside `_spreads`.
+    def doubts(self, users: Posterior) -> Tensor:
+        """(B, 2 T) what a user's part in the variance of a prediction is, beside `spreads`.
 
         E[(p, b_u, 1) moments] meet the covariance of the item, and the user's covariance meets the item's mean.
         """
@@ -155,16 +161,16 @@ class Factors(nn.Module):
         twice = 2.0 - packed(torch.eye(K, device=x.device)[None])  # what is off the diagonal is there twice
         return torch.cat([packed(spread) * twice, packed(users.covariance) * twice], dim=1)
 
-    def _spreads(self) -> Tensor:
-        """(I, 2 T) covariance of every item, and the products of its mean."""
-        z = _with_one(self.mean)
-        return torch.cat([self.covariance, packed(z[:, :, None] * z[:, None, :])], dim=1)
+    def spreads(self, items: Tensor | slice = EVERY) -> Tensor:
+        """(I, 2 T) covariance of every item, or of some, and the products of its mean."""
+        z = _with_one(self.mean[items])
+        return torch.cat([self.covariance[items], packed(z[:, :, None] * z[:, None, :])], dim=1)
 
     def biases(self, users: Posterior) -> tuple[Tensor, Tensor]:
         """(B,) and (I,)."""
         return users.mean[:, -1], self.mean[:, -1]
 
-    def _beliefs(self, items: Tensor) -> Posterior:
+    def _beliefs(self, items: Tensor | slice) -> Posterior:
         return Posterior(self.mean[items], _unpacked(self.covariance[items]))
 
 

@@ -6,9 +6,9 @@ from math import log
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from conv4rec.data.interactions import Interactions
+from conv4rec.model.bags import mixed_bag
 from conv4rec.model.batch import Batch
 from conv4rec.model.by_item import even_cuts
 from conv4rec.model.experts import ConsumptionScalars, Known, KnownOfMany
@@ -42,7 +42,7 @@ class Logits:
 
     @classmethod
     def of(cls, network: Network, history: Batch, z: Tensor, *, many: bool = False) -> "Logits":
-        """Of users with these histories, whom the path of consumption encodes to (B, D); one of many batches, or not."""
+        """Of users with these histories, whom the path encodes to (B, D); one of many batches, or not."""
         path, experts = network.consumption, network.consumption_experts
         if experts is None:
             return cls(z, path.decoder, path.bias[:, None], path.repeat, history, None, 1.0)
@@ -68,19 +68,14 @@ class Logits:
 def encode(path: ConsumptionPath, histories: Interactions) -> Tensor:
     """(B, D) as the path encodes them, without gradient.
 
-    With more interactions than pairs of a type and an item, the table of each type is mixed first: one row gathered an
-    interaction in place of C.
+    With more interactions than pairs of a type and an item this is `mixed_bag`, by indices of 32 bits.
     """
     K, (n_items, _, _), device = len(path.convolution), path.encoder.table.shape, path.decoder.device
     if len(histories) < K * n_items:
         return path.encode(Batch.of(histories, device))
-    mixed = torch.einsum("kc,icd->kid", path.convolution, path.encoder.table).flatten(0, 1)  # (K I, D)
-    rows = histories.channels.astype(np.int32) * n_items + histories.items
-    where, starts, counts = (
-        torch.from_numpy(each).to(device) for each in (rows, histories.indptr[:-1].astype(np.int32), histories.counts)
-    )
-    total = functional.embedding_bag(where, mixed, starts, mode="sum")  # (B, D)
-    z: Tensor = path.encoder(total, counts)
+    given = histories.items, histories.channels.astype(np.int32), histories.indptr[:-1].astype(np.int32)
+    where, kinds, starts, counts = (torch.from_numpy(each).to(device) for each in (*given, histories.counts))
+    z: Tensor = path.encoder(mixed_bag(path.encoder.table, where, kinds, starts, path.convolution), counts)
     return z
 
 

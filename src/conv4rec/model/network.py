@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from conv4rec.config import ModelConfig
 from conv4rec.model import law
-from conv4rec.model.bags import bag, largest, lean_rows, products_at
+from conv4rec.model.bags import bag, largest, lean_rows, mixed_bag, products_at
 from conv4rec.model.batch import Batch
 from conv4rec.model.bottleneck import bottleneck
 from conv4rec.model.by_item import Mover, sums_by_item, trains_here, type_loss
@@ -47,6 +47,8 @@ class Encoder(nn.Module):
         """(B, D) sums of mixtures of E_i over the items of a user: of its type, and of extra channels, as in `bag`."""
         if trains_here(self.table) and not self.lean:
             return sums_by_item(self.table, batch.by_item(len(self.table)), mixing, extra, self.mover)
+        if not torch.is_grad_enabled() and len(batch.rows) >= len(mixing) * len(self.table):
+            return mixed_bag(self.table, batch.items, batch.channels, batch.ends[:-1], mixing, extra)
         return bag(self.table, batch.cells, mixing, extra, lean=self.lean)
 
     def forward(self, total: Tensor, counts: Tensor, kept: Tensor | None = None) -> Tensor:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from conv4rec.data.interactions import Interactions
-from conv4rec.model import law
+from conv4rec.model import law, pair_law
 from conv4rec.model.batch import Batch
 from conv4rec.model.experts import RatingExperts, RatingState
 from conv4rec.model.lists import Size, best_items
@@ -51,6 +51,12 @@ class NetworkPredictor:
     def type_law_of(self, histories: Interactions) -> TypeLaw:
         """What `predict` says of the types, for every row of `histories`."""
         return self.type_law(Batch.of(histories, self.network.consumption.decoder.device))
+
+    @property
+    def tells_pairs_alone(self) -> bool:
+        """Whether there is one type, or a compiled loop makes the law of many pairs."""
+        path, experts = self.network.rating, self.network.rating_experts
+        return path is None or (experts is not None and pair_law.is_here(path))
 
     def type_law(self, batch: Batch) -> "NetworkTypeLaw | BlendedTypeLaw | SingleTypeLaw":
         """The law of the types for the users of a batch, whatever is known of what they consume."""
@@ -113,8 +119,10 @@ class BlendedTypeLaw:
     @torch.inference_mode()
     def pairs(self, rows: NDArray[np.integer], items: NDArray[np.integer]) -> Floats:
         """(N, L)."""
-        where = self.alone.places(rows, items)
-        return _numpy(law.log_p_type(self.experts.pairs(self.state, *where, self.alone.log_pairs(*where))))
+        alone, where = self.alone, self.alone.places(rows, items)
+        if pair_law.suits(alone.path, len(rows), alone.batch.n_rows):
+            return _numpy(pair_law.log_p_type(alone.path, alone.style, self.experts, self.state, *where))
+        return _numpy(law.log_p_type(self.experts.pairs(self.state, *where, alone.log_pairs(*where))))
 
     @torch.inference_mode()
     def grid(self) -> Floats:

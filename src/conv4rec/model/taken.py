@@ -45,9 +45,11 @@ def looks_up(batch: Batch) -> bool:
 
 def taken_words(batch: Batch, n_items: int) -> Tensor:
     """(I, W) words of int32, marked at the history, as `conv4rec.compiled.look_up` reads them."""
-    from conv4rec.compiled import loops
+    from conv4rec.compiled.look_up import IN_BLOCK, LANES
+    from conv4rec.compiled.loops import marked
 
-    histories = torch.zeros(n_items, -(-batch.n_rows // loops.IN_BLOCK) * loops.LANES, dtype=torch.int32)
-    if not loops.marked(batch.rows.numpy(), batch.items.numpy(), histories.numpy()):
-        raise IndexError(f"items from {batch.items.min()} to {batch.items.max()}, expected 0 to {n_items - 1}")
+    histories = torch.zeros(n_items, -(-batch.n_rows // IN_BLOCK) * LANES, dtype=torch.int32)
+    if not marked(batch.rows.numpy(), batch.items.numpy(), histories.numpy()):
+        (low, high), (first, last) = batch.items.aminmax(), batch.rows.aminmax()
+        raise IndexError(f"items {low} to {high} of users {first} to {last}, expected {n_items} and {batch.n_rows}")
     return histories
