@@ -9,7 +9,7 @@ import numba
 import pytest
 import torch
 
-from conv4rec.compiled import parallel
+from conv4rec.compiled import is_loaded, parallel
 from conv4rec.compiled.parallel import Parallel, floats, ints, next_part, number
 
 
@@ -66,8 +66,25 @@ def test_other_failures_of_the_compiler_are_not_taken_for_a_missing_folder() -> 
         Parallel(unknown)(1)
 
 
+def test_what_is_kept_on_disk_is_of_these_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numba looks at the file of a loop alone, and would go on with old pieces of other files."""
+    made: Any = parallel.compiled(lambda: 1)
+    assert made() == 1
+    assert made.py_func.__qualname__.endswith(parallel._said_here())
+    assert parallel._said_here() in made._cache._impl.filename_base
+    parallel._said_here.cache_clear()
+    monkeypatch.setattr(parallel, "__file__", __file__)
+    try:
+        assert parallel._said_here() not in made._cache._impl.filename_base
+    finally:
+        parallel._said_here.cache_clear()
+
+
 def test_it_works_where_nothing_can_be_kept_on_disk() -> None:
     asked = []
+
+    def one() -> int:
+        return 1
 
     def compiler(*, cache: bool = False) -> Any:
         asked.append(cache)
@@ -75,10 +92,14 @@ def test_it_works_where_nothing_can_be_kept_on_disk() -> None:
             raise RuntimeError("cannot cache function 'f': no locator available for file 'f.py'")
         return lambda function: function
 
-    assert parallel._cached(compiler, print) is print
+    assert parallel._cached(compiler, one) is one
     assert asked == [True, False]
 
 
 def test_nothing_is_compiled_before_a_network_is_trained() -> None:
-    code = "import sys, conv4rec.recommender, conv4rec.training; sys.exit('numba' in sys.modules)"
+    code = (
+        "import sys, conv4rec.recommender, conv4rec.training; from conv4rec.compiled import is_loaded;"
+        "told = is_loaded() or 'numba' in sys.modules; import conv4rec.compiled.parallel; sys.exit(told or not is_loaded())"
+    )
+    assert is_loaded()
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parent).returncode == 0

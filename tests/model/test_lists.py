@@ -1,6 +1,7 @@
 """Lists from blocks of items are those of the whole catalogue, whatever the block and the batch."""
 
 import threading
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -10,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from conv4rec.compiled import is_loaded
 from conv4rec.errors import TrainingError
 from conv4rec.metrics.ranking import top_k
-from conv4rec.model.lists import MANY, Size, _reaching, _Running, best_items
-from conv4rec.predictions import Lister
+from conv4rec.model import lists as lists_module
+from conv4rec.model.lists import MANY, Size, _reaching, _Running, _Search, best_items
+from conv4rec.predictions import Best, Lister
 from conv4rec.queries import Query, QueryEngine
 from conv4rec.recommender import Conv4Rec
 from tests.model.test_network import TYPES, make_histories, make_network
@@ -42,6 +45,7 @@ def test_the_best_of_blocks_are_the_best_of_all(films: Conv4Rec, users: int, blo
 @pytest.mark.parametrize("experts", [True, False])
 def test_lists_of_many_are_those_of_few(films: Conv4Rec, users: int, block: int, experts: bool) -> None:
     """Of many users some of it is compiled; the order may differ only where scores are a rounding apart."""
+    assert is_loaded()  # by the fit
     histories, network = films._known_histories().select(np.arange(MANY + 9)), films.predictor.network
     kept = network.consumption_experts
     network.consumption_experts = kept if experts else None
@@ -54,6 +58,27 @@ def test_lists_of_many_are_those_of_few(films: Conv4Rec, users: int, block: int,
         network.consumption_experts = kept
     assert many.log_p_consume[: MANY - 1] == pytest.approx(part.log_p_consume, abs=2e-4)
     assert (many.items[: MANY - 1] == part.items).mean() > 0.99
+
+
+@pytest.mark.parametrize(
+    ("n_users", "loaded", "worth", "many"),
+    [(MANY, True, 1 << 30, True), (MANY - 1, True, 0, False), (MANY, False, 1 << 30, False), (MANY, False, 0, True)],
+)
+def test_what_is_compiled_is_loaded_where_it_is_worth_it(
+    films: Conv4Rec, monkeypatch: pytest.MonkeyPatch, n_users: int, loaded: bool, worth: int, many: bool
+) -> None:
+    asked = set()
+
+    class Spy(_Search):
+        def best(self, *given: Any) -> Best:
+            asked.add(self.many)
+            return super().best(*given)
+
+    monkeypatch.setattr(lists_module, "is_loaded", lambda: loaded)
+    monkeypatch.setattr(lists_module, "WORTH_LOADING", worth)
+    monkeypatch.setattr(lists_module, "_Search", Spy)
+    best_items(films.predictor.network, films._known_histories().rows(0, n_users), 4, Size(128, 10_000))
+    assert asked == {many}
 
 
 def test_a_score_that_is_no_number_is_told_in_lists_of_many(films: Conv4Rec) -> None:

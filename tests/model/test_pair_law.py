@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from conv4rec.compiled.loops import TOGETHER
+from conv4rec.compiled.ratings import TOGETHER
 from conv4rec.data.interactions import Interactions
 from conv4rec.model import pair_law
 from conv4rec.model.predictor import BlendedTypeLaw, NetworkPredictor
@@ -62,9 +62,13 @@ def test_many_pairs_take_this_way_and_few_do_not(monkeypatch: pytest.MonkeyPatch
         return torch.zeros(1, 3)
 
     monkeypatch.setattr(pair_law, "log_p_type", spy)
+    monkeypatch.setattr(pair_law, "is_loaded", lambda: True)
     rows = np.zeros(pair_law.MANY_PAIRS, np.int64)
     law.pairs(rows[1:], rows[1:])
     assert asked == []
+    law.pairs(rows, rows)
+    assert asked == [len(rows)]
+    monkeypatch.setattr(pair_law, "is_loaded", lambda: False)
     law.pairs(rows, rows)
     assert asked == [len(rows)]
     monkeypatch.setattr(pair_law, "LARGE", B * I)

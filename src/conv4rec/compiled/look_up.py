@@ -6,8 +6,6 @@ some of them. Who has an item is a row of words of 32 bits, eight words for each
 are places in a table of eight numbers. One instruction looks eight users up where the processor has such a one (AVX2),
 and the next eight are four bits away. Source: ours; tables of the sums of all subsets are those of Arlazarov, Dinic,
 Kronrod and Faradzev 1970. Measured in docs/performance.md.
-
-Numba keeps a loop on disk for as long as the file of the loop is the same: after a change here, change `loops.py` too.
 """
 
 from typing import Any

@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, cached_property, partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -71,13 +72,25 @@ def instructions(function: Callable[..., Any]) -> Any:
 
 
 def _cached(compiler: Callable[..., Any], function: Callable[..., Any]) -> Any:
-    """Compiled, and kept on disk where there is a folder to write to."""
+    """Compiled, and kept on disk where there is a folder to write to.
+
+    Numba keeps it for as long as the file of the function is the same, but pieces may come from other files. So the
+    name by which it is kept tells what all files of this folder say.
+    """
+    function.__qualname__ = f"{function.__qualname__}-{_said_here()}"
     try:
         return compiler(cache=True)(function)
     except RuntimeError as error:
         if "no locator" not in str(error):
             raise
         return compiler()(function)
+
+
+@cache
+def _said_here() -> str:
+    """A digest of the files of this folder."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
 def _place(tensor: Tensor) -> tuple[int, int]:

@@ -49,11 +49,11 @@ class Batch:
         """The interactions where `mask` (N,) is false, and those where it is true, of which there are so many."""
         if mask.device.type != "cpu":
             return self.keep(~mask), self.keep(mask)
-        from conv4rec.compiled import loops
+        from conv4rec.compiled import histories
 
         columns = tuple(column.numpy() for column in self.columns)
         (kept, kept_parts), (hidden, hidden_parts) = map(self._room, (len(mask) - n_true, n_true))
-        loops.parted(mask.numpy(), columns, self.n_rows, kept_parts, hidden_parts)
+        histories.parted(mask.numpy(), columns, self.n_rows, kept_parts, hidden_parts)
         return kept, hidden
 
     def _room(self, n: int) -> "tuple[Batch, tuple[NDArray[np.int64], NDArray[np.int64]]]":

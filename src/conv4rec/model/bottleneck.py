@@ -57,22 +57,22 @@ class _Tanh(Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        from conv4rec.compiled import loops
+        from conv4rec.compiled import histories
 
         (bent, scale, kept), (B, D) = ctx.saved_tensors, gradient.shape
         cuts, of_total = even_cuts(B, 2 * torch.get_num_threads()), torch.empty_like(bent)
         of_bias = bent.new_zeros(len(cuts) - 1, D)
         kept = bent.new_empty(0) if kept is None else kept
-        loops.bend_back(len(of_bias), D, cuts, bent, scale, kept, gradient.contiguous(), of_total, of_bias)
+        histories.bend_back(len(of_bias), D, cuts, bent, scale, kept, gradient.contiguous(), of_total, of_bias)
         return of_total, None, of_bias.sum(0), None, None
 
 
 def _bent(total: Tensor, scale: Tensor, bias: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor]:
     """(B, D) with nothing dropped, and with."""
-    from conv4rec.compiled import loops
+    from conv4rec.compiled import histories
 
     (B, D), bent = total.shape, torch.empty_like(total)
     found, cuts = bent if kept is None else torch.empty_like(total), even_cuts(B, 2 * torch.get_num_threads())
     kept = total.new_empty(0) if kept is None else kept
-    loops.bend(len(cuts) - 1, D, cuts, total, scale, bias, kept, bent, found)
+    histories.bend(len(cuts) - 1, D, cuts, total, scale, bias, kept, bent, found)
     return bent, found

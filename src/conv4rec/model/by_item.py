@@ -1,7 +1,7 @@
 """Sums over histories and ratings of pairs, from item to item: what a step of training asks of tables on the CPU.
 
 A row of a table is read once, however many users have the item, and its gradient is written once. `bags.py` has the
-same sums, user by user, for other devices and for predictions. The loops are in `compiled/loops.py`, which is loaded
+same sums, user by user, for other devices and for predictions. The loops are in `conv4rec.compiled`, which is loaded
 when a network is trained or lists of many users are made, and not before. Source: ours, measured in
 docs/performance.md.
 """
@@ -31,11 +31,11 @@ class ByItem(NamedTuple):
     @classmethod
     def of(cls, rows: Tensor, items: Tensor, kinds: Tensor, n_rows: int, n_items: int) -> "ByItem":
         """Take (N,) interactions in any order; IndexError for an item that is none, which a loop would not notice."""
-        from conv4rec.compiled import loops
+        from conv4rec.compiled import histories
 
         starts, ordered = torch.zeros(n_items + 1, dtype=torch.int64), torch.empty(3, len(items), dtype=torch.int64)
         order, of_rows, of_kinds = ordered
-        most = loops.grouped(*(each.numpy() for each in (rows, items, kinds, starts, order, of_rows, of_kinds)))
+        most = histories.grouped(*(each.numpy() for each in (rows, items, kinds, starts, order, of_rows, of_kinds)))
         if most < -1:
             raise IndexError(f"items from {items.min()} to {items.max()}, expected 0 to {n_items - 1}")
         return cls(order, starts, of_rows, of_kinds, parts_of(starts, EACH), n_rows, most + 1)
@@ -47,10 +47,10 @@ class ByItem(NamedTuple):
 
 def parts_of(starts: Tensor, each: int) -> Tensor:
     """(parts + 1,) keys to cut (n + 1,) sorted ones at: about the same work in each part, two parts a thread."""
-    from conv4rec.compiled import loops
+    from conv4rec.compiled import histories
 
     cuts = torch.empty(2 * torch.get_num_threads() + 1, dtype=torch.int64)
-    loops.cut(starts.numpy(), each, cuts.numpy())
+    histories.cut(starts.numpy(), each, cuts.numpy())
     return cuts
 
 
@@ -119,18 +119,18 @@ def _check_kinds(by_item: ByItem, n_kinds: int) -> None:
 class _Sums(Function):
     @staticmethod
     def forward(ctx: Any, table: Tensor, mixing: Tensor, extra: Tensor, by_item: ByItem, mover: Mover | None) -> Tensor:
-        from conv4rec.compiled import loops
+        from conv4rec.compiled import histories
 
         parts, D = by_item.n_parts, table.shape[2]
         total = table.new_empty(parts, by_item.n_rows, D)
-        loops.sums(parts, *_given(table, mixing, extra, by_item), total, *_scratch(mixing, extra, parts, D))
+        histories.sums(parts, *_given(table, mixing, extra, by_item), total, *_scratch(mixing, extra, parts, D))
         ctx.save_for_backward(table, mixing, extra)
         ctx.by_item, ctx.mover = by_item, mover
         return total.sum(0)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        from conv4rec.compiled import loops
+        from conv4rec.compiled import histories
 
         (table, mixing, extra), by_item = ctx.saved_tensors, ctx.by_item
         parts, D, none = by_item.n_parts, table.shape[2], table.new_empty(0)
@@ -138,7 +138,7 @@ class _Sums(Function):
         moments = Moments(none, none, none) if ctx.mover is None else ctx.mover(table)
         of_table = torch.empty_like(table) if ctx.mover is None else table.new_empty(parts, D)
         scratch = _scratch(mixing, extra, parts, D)
-        loops.sums_back(parts, *given, gradient.contiguous(), *scratch, of_mixing, of_table, *moments)
+        histories.sums_back(parts, *given, gradient.contiguous(), *scratch, of_mixing, of_table, *moments)
         return of_table if ctx.mover is None else None, of_mixing.sum(0), None, None, None
 
 
@@ -165,25 +165,25 @@ class _Types(Function):
         by_item: ByItem,
         covers: Tensor,
     ) -> Tensor:
-        from conv4rec.compiled import loops
+        from conv4rec.compiled import ratings
 
         (_, C, D), (B, L), N, parts = decoder.shape, of_rows.shape, len(by_item.rows), by_item.n_parts
         products, slope, loss = z.new_empty(N, C), z.new_empty(N, L), z.new_empty(parts)
         given = decoder, z, output, bias, of_rows.contiguous(), covers
         pairs = by_item.cuts, by_item.starts, by_item.rows, by_item.kinds
-        loops.types(parts, C, D, L, B, *pairs, *given, products, slope, loss, z.new_empty(parts, L))
+        ratings.types(parts, C, D, L, B, *pairs, *given, products, slope, loss, z.new_empty(parts, L))
         ctx.save_for_backward(z, decoder, output, products, slope)
         ctx.by_item = by_item
         return loss.sum()
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        from conv4rec.compiled import loops
+        from conv4rec.compiled import ratings
 
         (z, decoder, output, products, slope), by_item = ctx.saved_tensors, ctx.by_item
         (I, C, D), (B, L), parts = decoder.shape, (len(z), output.shape[1]), by_item.n_parts
         of_decoder, of_z, of_output = torch.empty_like(decoder), z.new_empty(parts, B, D), z.new_empty(parts, C, L)
         of_bias, of_rows = z.new_empty(I, L), z.new_empty(parts, B, L)
         given = by_item.cuts, by_item.starts, by_item.rows, decoder, z, output, products, slope, gradient
-        loops.types_back(parts, C, D, L, B, *given, of_decoder, of_z, of_output, of_bias, of_rows)
+        ratings.types_back(parts, C, D, L, B, *given, of_decoder, of_z, of_output, of_bias, of_rows)
         return of_z.sum(0), of_decoder, of_output.sum(0), of_bias, of_rows.sum(0), None, None

@@ -135,7 +135,7 @@ class KnownOfMany(NamedTuple):
 
     def join(self, logits: Tensor, bias: Tensor, start: int) -> None:
         """As `Known.join`."""
-        from conv4rec.compiled import loops
+        from conv4rec.compiled import lists
         from conv4rec.compiled.look_up import GROUP, IN_BLOCK, LANES
 
         (b, B), M, W, parts = logits.shape, self.items.shape[1], self.histories.shape[1], torch.get_num_threads()
@@ -144,7 +144,7 @@ class KnownOfMany(NamedTuple):
         sizes = n_groups * GROUP, n_groups * LANES, n_blocks * IN_BLOCK
         room = torch.empty(parts * sizes[0], dtype=torch.int32), *(torch.empty(parts * each) for each in sizes)
         cuts, bias, given = even_cuts(b, parts), bias.contiguous(), (items, weights, self.floor)
-        loops.known_joined(parts, B, M, cuts, logits, bias, self.histories, W, *given, *room)
+        lists.known_joined(parts, B, M, cuts, logits, bias, self.histories, W, *given, *room)
 
 
 class ConsumptionExperts(nn.Module):

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from conv4rec.compiled import is_loaded
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import TrainingError
 from conv4rec.model.batch import Batch
@@ -29,8 +30,8 @@ Scores = NDArray[np.float32]
 
 USERS = 256
 """Users of a batch."""
-MANY = 64
-"""Users whose lists are worth the second that it takes to load what is compiled."""
+MANY, WORTH_LOADING = 64, 1 << 23
+"""Users whose lists are sooner made by what is compiled, and pairs of a user and an item that are worth loading it."""
 CACHED = 1 << 20
 """Logits of a block: 4 MiB."""
 EVERY = 8
@@ -81,7 +82,8 @@ def best_items(
     with torch.inference_mode():
         z = encode(network.consumption, histories)  # (B, D)
     users = min(size.users, 1 << (32 - _bits(histories.n_items)))
-    many = device.type == "cpu" and z.dtype == torch.float32 and histories.n_users >= MANY
+    here = device.type == "cpu" and z.dtype == torch.float32 and histories.n_users >= MANY
+    many = here and (is_loaded() or histories.n_users * histories.n_items >= WORTH_LOADING)
     search = _Search(network, min(k, histories.n_items), size.items, allowed, many)
 
     def listed(start: int) -> Best:
@@ -171,10 +173,10 @@ class _Running:
         if not self.many:
             keys.sort()
             return keys
-        from conv4rec.compiled import loops
+        from conv4rec.compiled import lists
 
         found = np.empty_like(keys)
-        loops.by_score(keys, np.append(first, len(keys)), self.bits, found)
+        lists.by_score(keys, np.append(first, len(keys)), self.bits, found)
         return found
 
     def _scores(self, keys: Keys) -> Scores:

@@ -86,11 +86,11 @@ def log_sums(block: Tensor, unit: float, *, many: bool) -> Tensor:
         highest = block.amax(0)
         powers = torch.add(highest * -bits, block, alpha=bits).exp2_()  # several times as fast as exp
         return powers.sum(0).log_().add_(highest, alpha=unit)
-    from conv4rec.compiled import loops
+    from conv4rec.compiled import lists
 
     parts, B = torch.get_num_threads(), block.shape[1]
     top, total = torch.empty(parts, B), torch.empty(parts, B)
-    loops.columns_added(parts, B, even_cuts(len(block), parts), block, torch.tensor([bits]), top, total)
+    lists.columns_added(parts, B, even_cuts(len(block), parts), block, torch.tensor([bits]), top, total)
     return total[0] if parts == 1 else torch.logsumexp(total, 0)
 
 

@@ -181,13 +181,13 @@ class RatingPath(nn.Module):
         if not trains_here(self.encoder.table):
             counts = batch.channel_counts(len(self.value))  # (B, K)
             return self._deviations(batch, counts), self._shift(counts)
-        from conv4rec.compiled import loops
+        from conv4rec.compiled import histories
 
         statistics = self.value, self.rated, self.item_value, self.log_histogram
         extra, shift = self.value.new_empty(len(batch.rows), 2), self.value.new_empty(batch.n_rows, len(self.output.T))
         of_all = tuple(each.numpy() for each in statistics)
         ends, items, channels = (each.numpy() for each in (batch.ends, batch.items, batch.channels))
-        loops.described(ends, items, channels, of_all, np.float32(self.shrinkage), extra.numpy(), shift.numpy())
+        histories.described(ends, items, channels, of_all, np.float32(self.shrinkage), extra.numpy(), shift.numpy())
         return extra, shift
 
     def _deviations(self, batch: Batch, counts: Tensor) -> Tensor:

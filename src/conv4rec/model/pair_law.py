@@ -8,13 +8,14 @@ same by operations of torch, for few pairs and for other devices. Source: ours, 
 import torch
 from torch import Tensor
 
+from conv4rec.compiled import is_loaded
 from conv4rec.model.bags import ascend, ends_of
 from conv4rec.model.by_item import parts_of
 from conv4rec.model.experts import RatingExperts, RatingState
 from conv4rec.model.network import RatingPath, Style
 
-MANY_PAIRS = 4096
-"""Pairs that are worth the second it takes to load what is compiled."""
+MANY_PAIRS, WORTH_LOADING = 4096, 1 << 18
+"""Pairs whose law is sooner made by what is compiled, and those that are worth loading it."""
 LARGE = 1 << 24
 """Pairs of a user and an item of which not all should be held."""
 
@@ -26,7 +27,8 @@ def is_here(path: RatingPath) -> bool:
 
 def suits(path: RatingPath, n_pairs: int, n_rows: int) -> bool:
     """Whether this is the way for so many pairs of so many users."""
-    return (n_pairs >= MANY_PAIRS or n_rows * len(path.decoder) >= LARGE) and is_here(path)
+    many = n_pairs >= (MANY_PAIRS if is_loaded() else WORTH_LOADING)
+    return (many or n_rows * len(path.decoder) >= LARGE) and is_here(path)
 
 
 def log_p_type(
@@ -50,7 +52,7 @@ def log_p_type(
 def _by_user(
     path: RatingPath, style: Style, experts: RatingExperts, state: RatingState, rows: Tensor, items: Tensor
 ) -> Tensor:
-    from conv4rec.compiled import loops
+    from conv4rec.compiled import ratings
 
     (n_items, C, D), L, (_, M, _) = path.decoder.shape, len(path.output.T), experts.explained.weights.shape
     factors, asked = experts.factors, ends_of(rows, len(style.z))
@@ -67,8 +69,8 @@ def _by_user(
     of_factors = state.users.mean, doubts, factors.mean, spreads
     outcomes = torch.cat([experts.value[:L], experts.rated[:L]])
     scalars = torch.cat([factors.noise[None], experts.scalars])
-    room = torch.zeros(parts, 2 * n_items), *(torch.empty(parts * each * loops.TOGETHER) for each in (L, 8))
+    room = torch.zeros(parts, 2 * n_items), *(torch.empty(parts * each * ratings.TOGETHER) for each in (L, 8))
     given = *of_path, *of_factors, experts.explained.items, experts.explained.weights, outcomes, scalars, *room
     numbers = (each.detach().contiguous() for each in (*places, state.values, *given))
-    loops.law_of_pairs(parts, *sizes, *numbers, found)
+    ratings.law_of_pairs(parts, *sizes, *numbers, found)
     return found.T

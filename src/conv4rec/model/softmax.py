@@ -164,21 +164,21 @@ class _Rows(NamedTuple):
     distinct: bool
 
     def raise_(self, block: Tensor, start: int, repeat: Tensor, sums: "_Sums | Tensor") -> None:
-        from conv4rec.compiled import loops
+        from conv4rec.compiled import softmax
 
         cuts, known = self._cuts(len(block)), isinstance(sums, Tensor)
         seen, targets = (self.seen_ends, self.seen.items, repeat), (self.target_ends, self.targets.items)
         into = _Sums(sums, *(torch.zeros_like(sums) for _ in range(2))) if isinstance(sums, Tensor) else sums
         numbers = block.shape[1], start, int(not self.distinct), int(known)
-        loops.powers(len(cuts) - 1, *numbers, cuts, block, self._marks(block, cuts), *seen, *targets, *into)
+        softmax.powers(len(cuts) - 1, *numbers, cuts, block, self._marks(block, cuts), *seen, *targets, *into)
 
     def slopes(self, powers: Tensor, start: int, weight: Tensor, *, of_repeat: bool) -> Tensor | None:
-        from conv4rec.compiled import loops
+        from conv4rec.compiled import softmax
 
         cuts, at_seen = self._cuts(len(powers)), torch.zeros_like(weight)
         pairs = self.seen_ends, self.seen.items, self.target_ends, self.targets.items
         numbers = powers.shape[1], start, int(not self.distinct), int(of_repeat)
-        loops.slopes(len(cuts) - 1, *numbers, cuts, powers, self._marks(powers, cuts), *pairs, weight, at_seen)
+        softmax.slopes(len(cuts) - 1, *numbers, cuts, powers, self._marks(powers, cuts), *pairs, weight, at_seen)
         return at_seen if of_repeat else None
 
     def _cuts(self, n_rows: int) -> Tensor:

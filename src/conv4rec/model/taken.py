@@ -45,8 +45,8 @@ def looks_up(batch: Batch) -> bool:
 
 def taken_words(batch: Batch, n_items: int) -> Tensor:
     """(I, W) words of int32, marked at the history, as `conv4rec.compiled.look_up` reads them."""
+    from conv4rec.compiled.lists import marked
     from conv4rec.compiled.look_up import IN_BLOCK, LANES
-    from conv4rec.compiled.loops import marked
 
     histories = torch.zeros(n_items, -(-batch.n_rows // IN_BLOCK) * LANES, dtype=torch.int32)
     if not marked(batch.rows.numpy(), batch.items.numpy(), histories.numpy()):

@@ -118,11 +118,11 @@ class Adam:
         slope, D = parameter.grad, parameter.shape[-1]
         assert slope is not None  # noqa: S101 - `step` has seen to it
         if parameter.device.type in BY_LOOP:
-            from conv4rec.compiled import loops
+            from conv4rec.compiled import histories
 
             parts = 2 * torch.get_num_threads()
             cuts = even_cuts(parameter.numel() // D, parts)
-            loops.moved(parts, D, cuts, parameter, slope.contiguous(), *self.moments(parameter))
+            histories.moved(parts, D, cuts, parameter, slope.contiguous(), *self.moments(parameter))
             return
         state, (beta1, beta2) = self._state(parameter), group["betas"]
         mean, square, n = state["exp_avg"], state["exp_avg_sq"], state["step"].add_(1)

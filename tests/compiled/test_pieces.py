@@ -4,31 +4,31 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from conv4rec.compiled import loops
+from conv4rec.compiled import pieces
 from conv4rec.compiled.parallel import compiled
 
 
 @compiled
 def powers_of(values: NDArray[np.float32], into: NDArray[np.float32]) -> None:
     for n in range(len(values)):
-        into[n] = loops.power(values[n])
+        into[n] = pieces.power(values[n])
 
 
 @compiled
 def exponents_of(values: NDArray[np.float32], into: NDArray[np.float32]) -> None:
     for n in range(len(values)):
-        into[n] = loops.exponent(values[n])
+        into[n] = pieces.exponent(values[n])
 
 
 @compiled
 def tangents_of(values: NDArray[np.float32], into: NDArray[np.float32]) -> None:
     for n in range(len(values)):
-        into[n] = loops.tangent(values[n])
+        into[n] = pieces.tangent(values[n])
 
 
 @compiled
 def largest_of(values: NDArray[np.float32], into: NDArray[np.float32]) -> None:
-    into[0] = loops.largest_of(values, np.uintp(0), np.uintp(len(values)))
+    into[0] = pieces.largest_of(values, np.uintp(0), np.uintp(len(values)))
 
 
 def test_powers_of_two() -> None:

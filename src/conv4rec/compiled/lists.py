@@ -1,0 +1,121 @@
+"""The loops of lists by p_consume, over blocks of items by users: see `model.lists`.
+
+Source: ours, measured in docs/performance.md.
+"""
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from conv4rec.compiled.look_up import GROUP, IN_BLOCK, LANES, STRIPES, look_up, subset_sums
+from conv4rec.compiled.parallel import Parallel, compiled, floats, inlined, ints, next_part, number, small_ints
+from conv4rec.compiled.pieces import BITS, exponent, power
+
+
+@compiled
+def marked(rows: Any, items: Any, histories: Any) -> bool:
+    """Mark (N,) users at (N,) items in (I, W) words, given as zeros, for `look_up`; False where one is none."""
+    n_items, width = histories.shape
+    for n in range(len(rows)):
+        if not (0 <= items[n] < n_items and 0 <= rows[n] < width * STRIPES):
+            return False
+        block, user = divmod(rows[n], IN_BLOCK)
+        histories[items[n], block * LANES + user % LANES] |= np.int32(1 << 4 * (user // LANES))
+    return True
+
+
+@Parallel
+def known_joined(words: Any) -> None:
+    """Logarithms of sums over M neighbours above floors (B,), and a bias, added to logits: rows of items.
+
+    For each part there is room for M neighbours and their weights, up to whole groups; for what the groups say; and for
+    the sums of B users, up to whole blocks.
+    """
+    B, M, cuts, logits, bias = number(words, 0), number(words, 1), ints(words, 2), floats(words, 3), floats(words, 4)
+    histories, width, items, weights = small_ints(words, 5), number(words, 6), small_ints(words, 7), floats(words, 8)
+    floor, neighbours, weighs = floats(words, 9), small_ints(words, 10), floats(words, 11)
+    says, known = floats(words, 12), floats(words, 13)
+    n_groups, n_blocks = (M + numba.uintp(GROUP - 1)) // numba.uintp(GROUP), width // numba.uintp(LANES)
+    while True:
+        part = next_part(words)
+        if part < 0:
+            break
+        groups, total = numba.uintp(part) * n_groups, numba.uintp(part) * n_blocks * IN_BLOCK
+        mine, table = groups * GROUP, groups * LANES
+        for m in range(M, n_groups * GROUP):
+            neighbours[mine + m], weighs[mine + m] = 0, np.float32(0.0)
+        for item in range(cuts[part], cuts[part + 1]):
+            row, more = numba.uintp(item) * B, bias[item]
+            for m in range(M):
+                neighbours[mine + m] = items[numba.uintp(item) * M + m]
+                weighs[mine + m] = weights[numba.uintp(item) * M + m]
+            subset_sums(weighs, mine, n_groups, says, table)
+            for block in range(n_blocks):
+                put = total + block * IN_BLOCK
+                look_up(histories, block * LANES, width, neighbours, mine, n_groups, says, table, known, put)
+            for d in range(B):
+                logits[row + d] += more + exponent(floor[d] + max(known[total + d], np.float32(0.0)))
+
+
+@Parallel
+def columns_added(words: Any) -> None:
+    """Log-sum-exp (parts, B) of the columns of each part of a block, in nats; `bits` of a logit of one."""
+    B, cuts, logits, bits = number(words, 0), ints(words, 1), floats(words, 2), floats(words, 3)[0]
+    top, total = floats(words, 4), floats(words, 5)
+    while True:
+        part = next_part(words)
+        if part < 0:
+            break
+        mine = numba.uintp(part) * B
+        for d in range(B):
+            top[mine + d], total[mine + d] = np.float32(-np.inf), np.float32(0.0)
+        for item in range(cuts[part], cuts[part + 1]):
+            for d in range(B):
+                top[mine + d] = max(top[mine + d], logits[numba.uintp(item) * B + d])
+        for item in range(cuts[part], cuts[part + 1]):
+            for d in range(B):
+                total[mine + d] += power((logits[numba.uintp(item) * B + d] - top[mine + d]) * bits)
+        for d in range(B):
+            total[mine + d] = np.log(total[mine + d]) + top[mine + d] * bits / BITS
+
+
+@compiled
+def by_score(keys: Any, starts: Any, bits: Any, found: Any) -> None:
+    """(N,) keys of user, falling score (32 bits) and item (`bits` bits), in the order of user and score.
+
+    Keys of the same user and score stay in their order. Those of user b are put from `starts[b]` of (B + 1,) on. What a
+    user has is few enough to be brought in order in the cache, byte by byte.
+    """
+    N, n_rows, user_at = len(keys), len(starts) - 1, np.uint64(32 + bits)
+    for n in range(N):
+        row = keys[n] >> user_at
+        found[starts[row]] = keys[n]
+        starts[row] += 1
+    for row in range(n_rows, 0, -1):
+        starts[row] = starts[row - 1]
+    starts[0] = 0
+    places = np.empty((4, 256), np.int64)
+    for row in range(n_rows):
+        start, stop = starts[row], starts[row + 1]
+        places[:] = 0
+        for n in range(start, stop):
+            score = found[n] >> np.uint64(bits)
+            for byte in range(4):
+                places[byte, (score >> np.uint64(8 * byte)) & np.uint64(255)] += 1
+        for byte in range(4):
+            place = start
+            for digit in range(256):
+                place, places[byte, digit] = place + places[byte, digit], place
+        for byte in range(0, 4, 2):
+            by_byte(found, keys, start, stop, places[byte], np.uint64(bits + 8 * byte))
+            by_byte(keys, found, start, stop, places[byte + 1], np.uint64(bits + 8 * byte + 8))
+
+
+@inlined
+def by_byte(keys: Any, to: Any, start: Any, stop: Any, places: Any, shift: Any) -> None:
+    """Bring keys to the place of their byte from a bit on, and what has the same one behind it."""
+    for n in range(start, stop):
+        byte = (keys[n] >> shift) & np.uint64(255)
+        to[places[byte]] = keys[n]
+        places[byte] += 1
