@@ -49,6 +49,12 @@ def gradients(loss: Tensor, output: Output) -> list[Tensor]:
     return [each.to_dense() if each.is_sparse else each for each in found]
 
 
+def close(found: Tensor, expected: Tensor) -> bool:
+    """To 1e-5 of the largest: what adds up the slopes of many targets is rounded as they are."""
+    largest = float(expected.abs().max()) if expected.numel() else 0.0
+    return torch.allclose(found, expected, atol=1e-5 * max(1.0, largest))
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(SOME, SOME, st.integers(1, B * I + 9))
 def test_the_exact_loss_is_that_of_the_plain_softmax_whatever_the_block(
@@ -58,7 +64,7 @@ def test_the_exact_loss_is_that_of_the_plain_softmax_whatever_the_block(
     found, expected = exact_loss(output, known, asked, cells=cells), plain_loss(output, known, asked)
     assert found.item() == pytest.approx(expected.item(), rel=1e-5, abs=1e-5)
     for one, other in zip(gradients(found, output), gradients(expected, output), strict=True):
-        assert torch.allclose(one, other, atol=1e-5, rtol=1e-5)
+        assert close(one, other)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -70,7 +76,7 @@ def test_a_history_known_to_be_distinct_need_not_be_searched(
     expected = gradients(exact_loss(output, known, asked), output)
     for cells in (I, B * I):
         found = gradients(exact_loss(output, known, asked, cells=cells, distinct=True), output)
-        assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(found, expected, strict=True))
+        assert all(close(one, other) for one, other in zip(found, expected, strict=True))
 
 
 @pytest.mark.parametrize("cells", [10, B * I])
@@ -99,7 +105,7 @@ def test_a_decoder_that_lies_by_columns_gets_its_gradient_so(cells: int) -> None
     columns = rows._replace(decoder=rows.decoder.detach().T.contiguous().T.requires_grad_())
     losses = [exact_loss(output, seen, targets, cells=cells) for output in (rows, columns)]
     found, expected = gradients(losses[1], columns), gradients(losses[0], rows)
-    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(found, expected, strict=True))
+    assert all(close(one, other) for one, other in zip(found, expected, strict=True))
     torch.autograd.backward(exact_loss(columns, seen, targets, cells=cells))
     assert columns.decoder.grad is not None
     assert columns.decoder.grad.stride() == columns.decoder.stride()
@@ -113,7 +119,7 @@ def test_a_constant_for_the_history_gets_no_gradient() -> None:
     found = torch.autograd.grad(3.0 * exact_loss(fixed, seen, targets), learned)
     expected = gradients(exact_loss(output, seen, targets), output)
     assert len(found) == 3
-    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(found, expected, strict=False))
+    assert all(close(one, other) for one, other in zip(found, expected, strict=False))
 
 
 def test_the_memory_held_is_that_of_a_block() -> None:
