@@ -34,7 +34,7 @@ def test_a_killed_run_goes_on_to_the_model_of_an_unbroken_one(tmp_path: Path, ch
     checkpoint = tmp_path / "killed.checkpoint"
 
     def words(model: str) -> list[str]:
-        small = ("train.epochs=400", "train.patience=400", "model.embedding_dim=8", "train.device=cpu")
+        small = ("train.epochs=120", "train.patience=120", "model.embedding_dim=8", "train.device=cpu")
         return [*COMMAND, "train", "--data", str(tmp_path / "r.csv"), "--model", str(tmp_path / model), "--json"] + [
             part for setting in small for part in ("--set", setting)
         ]
@@ -50,7 +50,7 @@ def test_a_killed_run_goes_on_to_the_model_of_an_unbroken_one(tmp_path: Path, ch
     assert not (tmp_path / "killed").exists()
 
     resumed = subprocess.run([*words("killed"), "--resume"], capture_output=True, text=True, check=True)
-    assert json.loads(resumed.stdout)["epochs"] == 400
+    assert json.loads(resumed.stdout)["epochs"] == 120
     whole, killed = load_model(tmp_path / "whole"), load_model(tmp_path / "killed")
     assert whole.weights.keys() == killed.weights.keys()
     assert all((whole.weights[name] == killed.weights[name]).all() for name in whole.weights)
