@@ -61,11 +61,10 @@ def test_lists_of_many_are_those_of_few(films: Conv4Rec, users: int, block: int,
 
 
 @pytest.mark.parametrize(
-    ("n_users", "loaded", "worth", "many"),
-    [(MANY, True, 1 << 30, True), (MANY - 1, True, 0, False), (MANY, False, 1 << 30, False), (MANY, False, 0, True)],
+    ("n_users", "pays", "many"), [(MANY, True, True), (MANY - 1, True, False), (MANY, False, False)]
 )
 def test_what_is_compiled_is_loaded_where_it_is_worth_it(
-    films: Conv4Rec, monkeypatch: pytest.MonkeyPatch, n_users: int, loaded: bool, worth: int, many: bool
+    films: Conv4Rec, monkeypatch: pytest.MonkeyPatch, n_users: int, pays: bool, many: bool
 ) -> None:
     asked = set()
 
@@ -74,8 +73,7 @@ def test_what_is_compiled_is_loaded_where_it_is_worth_it(
             asked.add(self.many)
             return super().best(*given)
 
-    monkeypatch.setattr(lists_module, "is_loaded", lambda: loaded)
-    monkeypatch.setattr(lists_module, "WORTH_LOADING", worth)
+    monkeypatch.setattr(lists_module, "pays", lambda n_pairs: pays and n_pairs == n_users * 1682)
     monkeypatch.setattr(lists_module, "_Search", Spy)
     best_items(films.predictor.network, films._known_histories().rows(0, n_users), 4, Size(128, 10_000))
     assert asked == {many}

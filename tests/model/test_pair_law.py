@@ -62,13 +62,13 @@ def test_many_pairs_take_this_way_and_few_do_not(monkeypatch: pytest.MonkeyPatch
         return torch.zeros(1, 3)
 
     monkeypatch.setattr(pair_law, "log_p_type", spy)
-    monkeypatch.setattr(pair_law, "is_loaded", lambda: True)
+    monkeypatch.setattr(pair_law, "pays", lambda n_scores: n_scores >= pair_law.MANY_PAIRS)
     rows = np.zeros(pair_law.MANY_PAIRS, np.int64)
     law.pairs(rows[1:], rows[1:])
     assert asked == []
     law.pairs(rows, rows)
     assert asked == [len(rows)]
-    monkeypatch.setattr(pair_law, "is_loaded", lambda: False)
+    monkeypatch.setattr(pair_law, "pays", lambda _: False)
     law.pairs(rows, rows)
     assert asked == [len(rows)]
     monkeypatch.setattr(pair_law, "LARGE", B * I)

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from conv4rec.compiled import is_loaded
+from conv4rec.compiled import pays
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import TrainingError
 from conv4rec.model.batch import Batch
@@ -30,8 +30,8 @@ Scores = NDArray[np.float32]
 
 USERS = 256
 """Users of a batch."""
-MANY, WORTH_LOADING = 64, 1 << 23
-"""Users whose lists are sooner made by what is compiled, and pairs of a user and an item that are worth loading it."""
+MANY = 64
+"""Users whose lists are sooner made by what is compiled, once it is loaded."""
 CACHED = 1 << 20
 """Logits of a block: 4 MiB."""
 EVERY = 8
@@ -83,7 +83,7 @@ def best_items(
         z = encode(network.consumption, histories)  # (B, D)
     users = min(size.users, 1 << (32 - _bits(histories.n_items)))
     here = device.type == "cpu" and z.dtype == torch.float32 and histories.n_users >= MANY
-    many = here and (is_loaded() or histories.n_users * histories.n_items >= WORTH_LOADING)
+    many = here and pays(histories.n_users * histories.n_items)
     search = _Search(network, min(k, histories.n_items), size.items, allowed, many)
 
     def listed(start: int) -> Best:

@@ -8,14 +8,14 @@ same by operations of torch, for few pairs and for other devices. Source: ours, 
 import torch
 from torch import Tensor
 
-from conv4rec.compiled import is_loaded
+from conv4rec.compiled import pays
 from conv4rec.model.bags import ascend, ends_of
 from conv4rec.model.by_item import parts_of
 from conv4rec.model.experts import RatingExperts, RatingState
 from conv4rec.model.network import RatingPath, Style
 
-MANY_PAIRS, WORTH_LOADING = 4096, 1 << 18
-"""Pairs whose law is sooner made by what is compiled, and those that are worth loading it."""
+MANY_PAIRS, AS_SCORES = 4096, 200
+"""Pairs whose law is sooner made by what is compiled, once it is loaded; and what one gains, in scores of lists."""
 LARGE = 1 << 24
 """Pairs of a user and an item of which not all should be held."""
 
@@ -27,7 +27,7 @@ def is_here(path: RatingPath) -> bool:
 
 def suits(path: RatingPath, n_pairs: int, n_rows: int) -> bool:
     """Whether this is the way for so many pairs of so many users."""
-    many = n_pairs >= (MANY_PAIRS if is_loaded() else WORTH_LOADING)
+    many = n_pairs >= MANY_PAIRS and pays(n_pairs * AS_SCORES)
     return (many or n_rows * len(path.decoder) >= LARGE) and is_here(path)
 
 
