@@ -159,7 +159,7 @@ def test_the_size_of_the_batch_does_not_matter(fitted: Conv4Rec, monkeypatch: py
     users = fitted.vocabulary.users.values
     pairs = pl.DataFrame({"user_id": users.reverse(), "item_id": ["i05"] * len(users)})
     expected = fitted.recommend(users, k=4, rank_by="enjoy"), fitted.predict(pairs)
-    monkeypatch.setattr(QueryEngine, "_batch_size", lambda self, lister, query: 7)
+    monkeypatch.setattr(QueryEngine, "_scored_at_once", lambda self: 7)
     got = fitted.recommend(users, k=4, rank_by="enjoy"), fitted.predict(pairs)
     for a, b in zip(got, expected, strict=True):
         assert_frame_equal(a, b, abs_tol=1e-6)

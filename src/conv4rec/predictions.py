@@ -122,9 +122,8 @@ class Lister(Predictor, Protocol):
         """What `predict` says of the types, for every row of `histories`."""
         ...
 
-    @property
-    def tells_pairs_alone(self) -> bool:
-        """Whether the type law of many pairs takes no memory for pairs that are not asked about."""
+    def tells_pairs_alone(self, n_users: int, k: int) -> bool:
+        """Whether the type law beside so many lists of length k takes no memory for other items, batch by batch."""
         ...
 
 

@@ -99,7 +99,7 @@ class QueryEngine:
         scorer = choose_scorer(query.rank_by, self.vocabulary.types.n_levels)
         aim, allowed, lister = self._aim(query), self._allowed(query), self._lister(query)
         parts = []
-        for users, batch in histories.batches(self._batch_size(lister, query)):
+        for users, batch in histories.batches(self._batch_size(histories.n_users, lister, query)):
             seen = batch if query.exclude_seen else None
             if lister is None:
                 predictions = self.predictor.predict(batch)
@@ -117,7 +117,7 @@ class QueryEngine:
         users = self.vocabulary.users.indices(frame["user_id"])
         items = self.vocabulary.items.indices(frame["item_id"])
         distinct, rows = np.unique(users, return_inverse=True)
-        size, liked, parts = self._batch_size(None, Query()), choose_like(like, self.vocabulary.types), []
+        size, liked, parts = self._scored_at_once(), choose_like(like, self.vocabulary.types), []
         for start in range(0, len(distinct), size):
             at = np.flatnonzero((rows >= start) & (rows < start + size))
             predictions = self.predictor.predict(histories.select(distinct[start : start + size]))
@@ -197,9 +197,15 @@ class QueryEngine:
             return top_k(scores, query.k)
         return diverse_top_k(scores, self.vectors(), query.k, query.diversity)
 
-    def _batch_size(self, lister: Lister | None, query: Query) -> int:
-        if lister is not None and (not query.law or lister.tells_pairs_alone):
-            return MANY_LAWS if query.law else MANY_USERS
+    def _batch_size(self, n_users: int, lister: Lister | None, query: Query) -> int:
+        if lister is not None and not query.law:
+            return MANY_USERS
+        if lister is not None and lister.tells_pairs_alone(n_users, query.k):
+            return MANY_LAWS
+        return self._scored_at_once()
+
+    def _scored_at_once(self) -> int:
+        """Users of whom all is held that is said of every item."""
         n_items, n_types = len(self.vocabulary.items), self.vocabulary.types.n_types
         return users_per_batch(n_items, n_types, memory_mb=self.memory_mb)
 

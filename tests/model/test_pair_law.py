@@ -3,15 +3,20 @@
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from numpy.typing import NDArray
+from polars.testing import assert_frame_equal
 
 from conv4rec.compiled.ratings import TOGETHER
 from conv4rec.data.interactions import Interactions
+from conv4rec.ids import Ids
 from conv4rec.model import pair_law
 from conv4rec.model.predictor import BlendedTypeLaw, NetworkPredictor
-from conv4rec.vocabulary import InteractionTypes
+from conv4rec.predictions import Best
+from conv4rec.queries import Query, QueryEngine
+from conv4rec.vocabulary import InteractionTypes, Vocabulary
 from tests.model.test_experts import make_blended
 from tests.model.test_network import SHOP, TYPES, I
 
@@ -71,9 +76,31 @@ def test_many_pairs_take_this_way_and_few_do_not(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(pair_law, "pays", lambda _: False)
     law.pairs(rows, rows)
     assert asked == [len(rows)]
-    monkeypatch.setattr(pair_law, "LARGE", B * I)
-    law.pairs(rows[:2], rows[:2])
-    assert asked == [len(rows), 2]
+
+
+@pytest.mark.parametrize("law", [True, False])
+def test_batches_of_lists_do_not_grow_with_the_catalogue_where_pairs_are_told_alone(
+    monkeypatch: pytest.MonkeyPatch, law: bool
+) -> None:
+    """With little memory, lists with and without their law are the same in one batch as user by user."""
+    predictor, n = NetworkPredictor(make_blended(TYPES), TYPES), []
+    users, items = (Ids.fit(pl.Series(range(size)), kind=kind) for size, kind in ((B, "user"), (I, "item")))
+    vocabulary = Vocabulary(users, items, TYPES)
+    engine = QueryEngine(predictor, vocabulary, None, memory_mb=0)
+    best = predictor.best
+
+    def spy(_: NetworkPredictor, histories: Interactions, *given: Any, **more: Any) -> Best:
+        n.append(histories.n_users)
+        return best(histories, *given, **more)
+
+    monkeypatch.setattr(NetworkPredictor, "best", spy)
+    found = []
+    for pays, many in ((False, 1), (True, 1)):
+        monkeypatch.setattr(pair_law, "pays", lambda _, pays=pays: pays)
+        monkeypatch.setattr(pair_law, "MANY_PAIRS", many)
+        found.append(engine.rank(vocabulary.users.values, histories_of(TYPES), Query(k=3, law=law)))
+    assert n == ([1] * B if law else [B]) + [B]
+    assert_frame_equal(*found, abs_tol=1e-5)
 
 
 def test_nobody_is_asked_about() -> None:

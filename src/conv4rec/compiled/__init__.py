@@ -24,8 +24,8 @@ def is_loaded() -> bool:
 def pays(n_pairs: int) -> bool:
     """Whether loops should do this work: they are loaded, or would have been worth it by now.
 
-    All that was asked about counts: whoever comes back often enough gets the loops, and nobody waits for them much
-    longer than they could have saved.
+    All that was asked about counts, by who plans it and by who does it: whoever comes back often enough gets the loops,
+    and nobody waits for them much longer than they could have saved. Where it paid once, it pays from then on.
 
     Args:
         n_pairs: pairs of a user and an item to be scored, or as many as take as long.

@@ -169,7 +169,7 @@ class _Running:
         return replace(self, keys=self._in_order(keys, first)[first[:, None] + np.arange(k)])
 
     def _in_order(self, keys: Keys, first: NDArray[np.int64]) -> Keys:
-        """What is given for each user: what was the best so far, then other items, ascending."""
+        """The keys in order; of each user come first those that were the best so far, then other items, ascending."""
         if not self.many:
             keys.sort()
             return keys

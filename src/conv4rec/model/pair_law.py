@@ -16,19 +16,12 @@ from conv4rec.model.network import RatingPath, Style
 
 MANY_PAIRS, AS_SCORES = 4096, 200
 """Pairs whose law is sooner made by what is compiled, once it is loaded; and what one gains, in scores of lists."""
-LARGE = 1 << 24
-"""Pairs of a user and an item of which not all should be held."""
 
 
-def is_here(path: RatingPath) -> bool:
-    """Whether the tables are where the loop can read them."""
-    return path.decoder.device.type == "cpu" and path.decoder.dtype == torch.float32
-
-
-def suits(path: RatingPath, n_pairs: int, n_rows: int) -> bool:
-    """Whether this is the way for so many pairs of so many users."""
-    many = n_pairs >= MANY_PAIRS and pays(n_pairs * AS_SCORES)
-    return (many or n_rows * len(path.decoder) >= LARGE) and is_here(path)
+def suits(path: RatingPath, n_pairs: int, n_scores: int = 0) -> bool:
+    """Whether this is the way for so many pairs, of a question for which so many scores of lists are made besides."""
+    here = path.decoder.device.type == "cpu" and path.decoder.dtype == torch.float32
+    return here and n_pairs >= MANY_PAIRS and pays(n_pairs * AS_SCORES + n_scores)
 
 
 def log_p_type(

@@ -52,11 +52,12 @@ class NetworkPredictor:
         """What `predict` says of the types, for every row of `histories`."""
         return self.type_law(Batch.of(histories, self.network.consumption.decoder.device))
 
-    @property
-    def tells_pairs_alone(self) -> bool:
-        """Whether there is one type, or a compiled loop makes the law of many pairs."""
+    def tells_pairs_alone(self, n_users: int, k: int) -> bool:
+        """Whether there is one type, or a compiled loop makes the law of the pairs in so many lists."""
         path, experts = self.network.rating, self.network.rating_experts
-        return path is None or (experts is not None and pair_law.is_here(path))
+        if path is None:
+            return True
+        return experts is not None and pair_law.suits(path, n_users * k, n_users * len(path.decoder))
 
     def type_law(self, batch: Batch) -> "NetworkTypeLaw | BlendedTypeLaw | SingleTypeLaw":
         """The law of the types for the users of a batch, whatever is known of what they consume."""
@@ -120,7 +121,7 @@ class BlendedTypeLaw:
     def pairs(self, rows: NDArray[np.integer], items: NDArray[np.integer]) -> Floats:
         """(N, L)."""
         alone, where = self.alone, self.alone.places(rows, items)
-        if pair_law.suits(alone.path, len(rows), alone.batch.n_rows):
+        if pair_law.suits(alone.path, len(rows)):
             return _numpy(pair_law.log_p_type(alone.path, alone.style, self.experts, self.state, *where))
         return _numpy(law.log_p_type(self.experts.pairs(self.state, *where, alone.log_pairs(*where))))
 
