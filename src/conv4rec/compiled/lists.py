@@ -58,6 +58,15 @@ def known_joined(words: Any) -> None:
                 logits[row + d] += more + exponent(floor[d] + max(known[total + d], np.float32(0.0)))
 
 
+@compiled
+def raised(values: Any, places: Any, by: Any, room: Any) -> None:
+    """Add a number to the values at (N,) places; to one that is there twice, once."""
+    for n in range(len(places)):
+        room[n] = values[places[n]] + by
+    for n in range(len(places)):
+        values[places[n]] = room[n]
+
+
 @Parallel
 def columns_added(words: Any) -> None:
     """Log-sum-exp (parts, B) of the columns of each part of a block, in nats; `bits` of a logit of one."""

@@ -30,6 +30,7 @@ class Logits:
         history: the interactions.
         known: what adds log2(floor + max(0, x W)) and the bias to a block; None without experts.
         unit: log 2 times the exponent of that, g: what a logit of one is worth, nats.
+        many: whether this is one of many batches, for which what is compiled is there.
     """
 
     z: Tensor
@@ -39,18 +40,19 @@ class Logits:
     history: Batch
     known: Known | KnownOfMany | None
     unit: float
+    many: bool
 
     @classmethod
     def of(cls, network: Network, history: Batch, z: Tensor, *, many: bool = False) -> "Logits":
         """Of users with these histories, whom the path encodes to (B, D); one of many batches, or not."""
         path, experts = network.consumption, network.consumption_experts
         if experts is None:
-            return cls(z, path.decoder, path.bias[:, None], path.repeat, history, None, 1.0)
+            return cls(z, path.decoder, path.bias[:, None], path.repeat, history, None, 1.0, many)
         scalars = ConsumptionScalars(*experts.scalars)
         unit = LOG_2 * float(scalars.log_neighbours.exp())
         weight = float(scalars.log_network.exp()) / unit
         repeat, known = path.repeat * weight + scalars.repeat / unit, experts.begin_many if many else experts.begin
-        return cls(z * weight, path.decoder, path.bias[:, None] * weight, repeat, history, known(history), unit)
+        return cls(z * weight, path.decoder, path.bias[:, None] * weight, repeat, history, known(history), unit, many)
 
     def block(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """(b, B) of the items from `start` to `stop`, and the cells of the history among them, flattened."""
@@ -61,7 +63,14 @@ class Logits:
             self.known.join(logits, self.bias[start:stop], start)
         at = cells(self.history, start, logits)
         flat = logits.view(-1)
-        flat.put_(at, flat.index_select(0, at) + self.repeat)  # a pair that is there twice is written twice, the same
+        if self.many:
+            from conv4rec.compiled import lists
+
+            lists.raised(flat.numpy(), at.numpy(), self.repeat.numpy()[()], np.empty(len(at), np.float32))
+        else:
+            flat.put_(
+                at, flat.index_select(0, at) + self.repeat
+            )  # a pair that is there twice is written twice, the same
         return logits, at
 
 
