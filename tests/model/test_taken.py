@@ -1,5 +1,10 @@
 """Sums of rows of bytes, and of places in tables, are those of floats."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
@@ -32,8 +37,8 @@ def test_few_users_are_summed_as_floats() -> None:
     assert suits(Batch(none, none, none, LEAST_USERS))
 
 
-@pytest.mark.parametrize("n_rows", [1, 63, 64, 65, 200])
-@pytest.mark.parametrize("n_neighbours", [0, 1, 2, 3, 7])
+@pytest.mark.parametrize("n_rows", [1, 63, 64, 65, 127, 200, 257])
+@pytest.mark.parametrize("n_neighbours", [0, 1, 2, 3, 4, 7])
 def test_what_is_looked_up_is_what_sums_say(n_rows: int, n_neighbours: int) -> None:
     """Blocks of users and groups of neighbours that are full, and that are not; of some items."""
     generator, (taken, batch) = torch.Generator().manual_seed(0), some_taken(n_rows)
@@ -46,6 +51,18 @@ def test_what_is_looked_up_is_what_sums_say(n_rows: int, n_neighbours: int) -> N
     KnownOfMany(taken_words(batch, 20), neighbours, weights, floor).join(found, bias[5:17], 5)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(found, logits + bias[5:17] + torch.log2(floor + sums[5:17].clamp(min=0)))
+
+
+def test_what_is_looked_up_by_other_processors() -> None:
+    """Torch is told of another processor; what is compiled is kept apart."""
+    other = "avx2" if torch.backends.cpu.get_cpu_capability() == "AVX512" else "avx512"
+    if other == "avx512" and "avx512f" not in Path("/proc/cpuinfo").read_text():
+        pytest.skip("this processor has no AVX-512")
+    code = "import pytest, sys; sys.exit(pytest.main(['-q', '-k', 'what_sums_say', sys.argv[1]]))"
+    told = subprocess.run(
+        [sys.executable, "-c", code, __file__], env=os.environ | {"ATEN_CPU_CAPABILITY": other}, check=False
+    )
+    assert told.returncode == 0
 
 
 @pytest.mark.parametrize(("item", "row"), [(20, 0), (-1, 0), (0, 64), (0, -1)])

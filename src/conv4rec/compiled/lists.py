@@ -8,17 +8,17 @@ from typing import Any
 import numba
 import numpy as np
 
-from conv4rec.compiled.look_up import GROUP, IN_BLOCK, LANES, STRIPES, look_up, subset_sums
+from conv4rec.compiled.look_up import GROUP, IN_BLOCK, LANES, look_up, subset_sums
 from conv4rec.compiled.parallel import Parallel, compiled, floats, inlined, ints, next_part, number, small_ints
 from conv4rec.compiled.pieces import BITS, exponent, power
 
 
 @compiled
-def marked(rows: Any, items: Any, histories: Any) -> bool:
+def marked(rows: Any, items: Any, n_rows: Any, histories: Any) -> bool:
     """Mark (N,) users at (N,) items in (I, W) words, given as zeros, for `look_up`; False where one is none."""
-    n_items, width = histories.shape
+    n_items = len(histories)
     for n in range(len(rows)):
-        if not (0 <= items[n] < n_items and 0 <= rows[n] < width * STRIPES):
+        if not (0 <= items[n] < n_items and 0 <= rows[n] < n_rows):
             return False
         block, user = divmod(rows[n], IN_BLOCK)
         histories[items[n], block * LANES + user % LANES] |= np.int32(1 << 4 * (user // LANES))

@@ -4,24 +4,26 @@
 some of them. Who has an item is a row of words of 32 bits, eight words for each block of 64 users: bit 4 s of word l is
 1 where user 8 s + l of the block has it. The rows of three items, each moved by a bit more than the one before, joined,
 are places in a table of eight numbers. One instruction looks eight users up where the processor has such a one (AVX2),
-and the next eight are four bits away. Source: ours; tables of the sums of all subsets are those of Arlazarov, Dinic,
-Kronrod and Faradzev 1970. Measured in docs/performance.md.
+and the next eight are four bits away. With AVX-512 it is sixteen users, words and numbers, and four neighbours.
+Source: ours; tables of the sums of all subsets are those of Arlazarov, Dinic, Kronrod and Faradzev 1970. Measured in
+docs/performance.md.
 """
 
 from typing import Any
 
 import numba
+import torch
 from llvmlite import ir
 from numba.core import cgutils
 
 from conv4rec.compiled.parallel import instructions
 
-LANES = 8
+LANES = 16 if torch.backends.cpu.get_cpu_capability() == "AVX512" else 8
 """Users looked up at once, words of a block of users, and values of what a group says together."""
 STRIPES = 8
 """Users of a word."""
 IN_BLOCK = LANES * STRIPES
-GROUP = 3
+GROUP = LANES.bit_length() - 1
 """Neighbours that are looked up at once."""
 
 _BIT, _INT, _LONG, _FLOAT = ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.FloatType()
@@ -66,7 +68,7 @@ def look_up(
 ) -> Any:
     """Sums for one block of users of what the groups of items say, to the sums from a place on.
 
-    That is (64,) floats from `sums[put]` on, from `tables[to]` on for the groups of `items[of]` on (int32), of which
+    That is IN_BLOCK floats from `sums[put]` on, from `tables[to]` on for the groups of `items[of]` on (int32), of which
     the words of this block of users are at `words[at + item * width]` (int32).
     """
 

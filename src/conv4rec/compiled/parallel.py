@@ -74,8 +74,8 @@ def instructions(function: Callable[..., Any]) -> Any:
 def _cached(compiler: Callable[..., Any], function: Callable[..., Any]) -> Any:
     """Compiled, and kept on disk where there is a folder to write to.
 
-    Numba keeps it for as long as the file of the function is the same, but pieces may come from other files. So the
-    name by which it is kept tells what all files of this folder say.
+    Numba keeps it for as long as the file of the function is the same, but pieces may come from other files, and some
+    numbers from what torch makes of the processor. So the name by which it is kept tells what all of them say.
     """
     function.__qualname__ = f"{function.__qualname__}-{_said_here()}"
     try:
@@ -88,9 +88,9 @@ def _cached(compiler: Callable[..., Any], function: Callable[..., Any]) -> Any:
 
 @cache
 def _said_here() -> str:
-    """A digest of the files of this folder."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
-    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+    """A digest of the files of this folder and of the kind of processor."""
+    said = [file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py"))]
+    return sha256(b"".join([*said, torch.backends.cpu.get_cpu_capability().encode()])).hexdigest()[:16]
 
 
 def _place(tensor: Tensor) -> tuple[int, int]:

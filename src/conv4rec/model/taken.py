@@ -49,7 +49,7 @@ def taken_words(batch: Batch, n_items: int) -> Tensor:
     from conv4rec.compiled.look_up import IN_BLOCK, LANES
 
     histories = torch.zeros(n_items, -(-batch.n_rows // IN_BLOCK) * LANES, dtype=torch.int32)
-    if not marked(batch.rows.numpy(), batch.items.numpy(), histories.numpy()):
+    if not marked(batch.rows.numpy(), batch.items.numpy(), batch.n_rows, histories.numpy()):
         (low, high), (first, last) = batch.items.aminmax(), batch.rows.aminmax()
         raise IndexError(f"items {low} to {high} of users {first} to {last}, expected {n_items} and {batch.n_rows}")
     return histories
