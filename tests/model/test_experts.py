@@ -7,6 +7,7 @@ import torch
 from conv4rec.data.interactions import Interactions
 from conv4rec.model.batch import Batch
 from conv4rec.model.experts import ConsumptionExperts, Explained, RatingExperts, deviations
+from conv4rec.model.factors import Factors
 from conv4rec.model.network import Network
 from conv4rec.model.predictor import NetworkPredictor
 from conv4rec.vocabulary import InteractionTypes
@@ -101,7 +102,26 @@ def test_neighbours_that_are_not_there_are_refused() -> None:
     explained = some_explained(1)
     explained.items[0, 0] = I
     with pytest.raises(ValueError, match=f"a neighbour is not one of {I} items"):
-        explained.check()
+        explained.check(1)
+
+
+def test_experts_of_another_shape_are_refused() -> None:
+    """From a file anything may come, and compiled loops read without looking."""
+    network = make_blended(TYPES)
+    network.check()
+    assert network.consumption_experts is not None
+    assert network.rating_experts is not None
+    network.rating_experts.explained = some_explained(1)
+    with pytest.raises(ValueError, match="neighbours say 1 things of an item, expected 2"):
+        network.check()
+    network.rating_experts.explained = some_explained(2)
+    network.consumption_experts.explained = some_explained(2)
+    with pytest.raises(ValueError, match="neighbours say 2 things of an item, expected 1"):
+        network.check()
+    network.consumption_experts.explained = some_explained(1)
+    network.rating_experts.factors = Factors(I, 0)
+    with pytest.raises(ValueError, match="factors without a bias: expected one column at least"):
+        network.check()
 
 
 class TestBlended(PredictorContract):

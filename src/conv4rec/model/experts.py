@@ -53,8 +53,10 @@ class Explained(nn.Module):
         explained.weights = torch.from_numpy(neighbours.weights)
         return explained
 
-    def check(self) -> None:
-        """Raise ValueError for neighbours that are not among the items."""
+    def check(self, n_views: int) -> None:
+        """Raise ValueError for another number of views, or for neighbours that are not among the items."""
+        if self.weights.shape[2] != n_views:
+            raise ValueError(f"neighbours say {self.weights.shape[2]} things of an item, expected {n_views}")
         if self.items.numel() and not 0 <= int(self.items.min()) <= int(self.items.max()) < len(self.items):
             raise ValueError(f"a neighbour is not one of {len(self.items)} items")
 

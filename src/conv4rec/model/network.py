@@ -272,7 +272,10 @@ class Network(nn.Module):
             self.rating_experts = RatingExperts(factors, explained, path.value, path.rated, len(path.log_histogram))
 
     def check(self) -> None:
-        """Raise ValueError where weights from a file point to items that are not there."""
-        for module in self.modules():
-            if isinstance(module, Explained):
-                module.check()
+        """Raise ValueError where weights from a file point to what is not there: no loop over them would notice."""
+        if self.consumption_experts is not None:
+            self.consumption_experts.explained.check(1)
+        if self.rating_experts is not None:
+            self.rating_experts.explained.check(2)
+            if not self.rating_experts.factors.mean.shape[1]:
+                raise ValueError("factors without a bias: expected one column at least")
