@@ -138,7 +138,15 @@ def test_the_running_best_are_the_best(many: bool) -> None:
     """Few values, so that many are equal; some left out; and 0.0 is -0.0."""
     rng = np.random.default_rng(0)
     values = np.array([-np.inf, -3e38, -1.5, -0.0, 0.0, 2.0, 7.0], dtype=np.float32)
-    for n_rows, n_items, k, block in ((3, 40, 5, 7), (8, 301, 20, 301), (1, 9, 9, 4), (5, 400, 3, 100), (2, 6, 1, 6)):
+    for n_rows, n_items, k, block in (
+        (3, 40, 5, 7),
+        (8, 301, 20, 301),
+        (1, 9, 9, 4),
+        (5, 400, 3, 100),
+        (2, 6, 1, 6),
+        (64, 90, 6, 40),
+        (133, 70, 9, 70),
+    ):
         scores = rng.choice(values, size=(n_items, n_rows))
         scores[:, 0] = -np.inf
         scores[:2, 0] = 1.0

@@ -8,8 +8,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from conv4rec.compiled.look_up import GROUP, IN_BLOCK, LANES, look_up, subset_sums
-from conv4rec.compiled.parallel import Parallel, compiled, floats, inlined, ints, next_part, number, small_ints
+from conv4rec.compiled.look_up import GROUP, IN_BLOCK, LANES, TOLD, look_up, lowest, reaching, subset_sums
+from conv4rec.compiled.parallel import Parallel, bits_of, compiled, floats, inlined, ints, next_part, number, small_ints
 from conv4rec.compiled.pieces import BITS, exponent, power
 
 
@@ -87,6 +87,40 @@ def columns_added(words: Any) -> None:
                 total[mine + d] += power((logits[numba.uintp(item) * B + d] - top[mine + d]) * bits)
         for d in range(B):
             total[mine + d] = np.log(total[mine + d]) + top[mine + d] * bits / BITS
+
+
+@compiled
+def reached(scores: Any, least: Any, start: Any, bits: Any, keys: Any, counts: Any) -> int:
+    """Put keys of those of (b, B) scores that reach the (B,) least of their user, by item; count them for each user.
+
+    Items are numbered from `start` on, in `bits` bits: keys are those of `by_score`. Returns how many there are.
+    """
+    (n_items, B), flat, found = scores.shape, scores.reshape(-1), 0
+    whole = B - B % TOLD
+    for item in range(n_items):
+        row, name = numba.uintp(item * B), np.uint64(start + item)
+        for base in range(0, whole, TOLD):
+            some = reaching(flat, row + numba.uintp(base), least, numba.uintp(base))
+            while some:
+                user = numba.uintp(base) + lowest(some)
+                keys[found] = key_of(user, flat[row + user], name, bits)
+                counts[user] += 1
+                found += 1
+                some &= some - np.uint64(1)
+        for user in range(whole, B):
+            if flat[row + numba.uintp(user)] >= least[user]:
+                keys[found] = key_of(numba.uintp(user), flat[row + numba.uintp(user)], name, bits)
+                counts[user] += 1
+                found += 1
+    return found
+
+
+@inlined
+def key_of(user: Any, score: Any, name: Any, bits: Any) -> Any:
+    """User, falling score, and item, in one number; -0.0 is 0.0."""
+    raw = np.uint32(bits_of(score + np.float32(0.0)))
+    falling = raw if raw >> np.uint32(31) else raw ^ np.uint32(0x7FFFFFFF)
+    return (((np.uint64(user) << np.uint64(32)) | np.uint64(falling)) << np.uint64(bits)) | name
 
 
 @compiled

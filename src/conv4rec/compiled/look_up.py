@@ -1,4 +1,4 @@
-"""Instructions for sums over neighbours, which Python has no names for.
+"""Instructions for lists and laws that Python has no names for.
 
 `look_up` is for what a user has or not: what three neighbours say together has eight values, one for each way to have
 some of them. Who has an item is a row of words of 32 bits, eight words for each block of 64 users: bit 4 s of word l is
@@ -25,6 +25,8 @@ STRIPES = 8
 IN_BLOCK = LANES * STRIPES
 GROUP = LANES.bit_length() - 1
 """Neighbours that are looked up at once."""
+TOLD = 64
+"""Comparisons told at once."""
 
 _BIT, _INT, _LONG, _FLOAT = ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.FloatType()
 _FLOATS, _INTS = ir.VectorType(_FLOAT, LANES), ir.VectorType(_INT, LANES)
@@ -91,6 +93,28 @@ def look_up(
 
     where = numba.uintp
     return numba.void(words, where, where, items, where, where, tables, where, sums, where), made
+
+
+@instructions
+def reaching(_: Any, values: Any, at: Any, least: Any, of: Any) -> Any:
+    """Which of TOLD values from a place on reach those from a place in `least` on: bits, of the first the lowest."""
+
+    def made(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        many = ir.VectorType(_FLOAT, TOLD)
+        value, bound = (_read(builder, _start(context, builder, signature, given, each), many) for each in (0, 2))
+        return builder.bitcast(builder.fcmp_ordered(">=", value, bound), ir.IntType(TOLD))
+
+    return numba.uint64(values, numba.uintp, least, numba.uintp), made
+
+
+@instructions
+def lowest(_: Any, bits: Any) -> Any:
+    """The place of the lowest bit that is 1; there has to be one."""
+
+    def made(__: Any, builder: Any, ___: Any, given: Any) -> Any:
+        return builder.cttz(given[0], ir.Constant(_BIT, 1))
+
+    return numba.uintp(numba.uint64), made
 
 
 @instructions

@@ -155,18 +155,27 @@ class _Running:
 
     def joined(self, scores: Scores, start: int) -> "_Running":
         """With the (b, B) scores of the items from `start` on."""
-        n_rows, k = self.keys.shape
+        k = self.keys.shape[1]
         worst = np.maximum(self._scores(self.keys[:, -1]), LOWEST)  # (B,)
         least = _guess(scores, k) if start == 0 else worst
-        at, rows, counts = _reaching(scores, least)
+        keys, counts = self._reached(scores, least, start)
         few = (counts < k) & (least > worst)
         if few.any():
-            at, rows, counts = _reaching(scores, np.where(few, worst, least))
-        keys = _keys(rows, scores.reshape(-1)[at], at // n_rows + start, self.bits)
+            keys, counts = self._reached(scores, np.where(few, worst, least), start)
         if start > 0 or (counts < k).any():
             keys, counts = np.concatenate([self.keys.reshape(-1), keys]), counts + k
         first = np.cumsum(counts) - counts
         return replace(self, keys=self._in_order(keys, first)[first[:, None] + np.arange(k)])
+
+    def _reached(self, scores: Scores, least: Scores, start: int) -> tuple[Keys, NDArray[np.int64]]:
+        """By item, the keys of the scores that reach (B,) those of their user; and (B,) how many of each do."""
+        if not self.many:
+            at, rows, counts = _reaching(scores, least)
+            return _keys(rows, scores.reshape(-1)[at], at // len(counts) + start, self.bits), counts
+        from conv4rec.compiled import lists
+
+        keys, counts = np.empty(scores.size, np.uint64), np.zeros(scores.shape[1], np.int64)
+        return keys[: lists.reached(scores, least, start, self.bits, keys, counts)], counts
 
     def _in_order(self, keys: Keys, first: NDArray[np.int64]) -> Keys:
         """The keys in order; of each user come first those that were the best so far, then other items, ascending."""
