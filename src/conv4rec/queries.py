@@ -198,11 +198,11 @@ class QueryEngine:
         return diverse_top_k(scores, self.vectors(), query.k, query.diversity)
 
     def _batch_size(self, n_users: int, lister: Lister | None, query: Query) -> int:
-        if lister is not None and not query.law:
+        if lister is None:
+            return self._scored_at_once()
+        if not query.law:
             return MANY_USERS
-        if lister is not None and lister.tells_pairs_alone(n_users, query.k):
-            return MANY_LAWS
-        return self._scored_at_once()
+        return MANY_LAWS if lister.tells_pairs_alone(n_users, query.k) else self._scored_at_once()
 
     def _scored_at_once(self) -> int:
         """Users of whom all is held that is said of every item."""

@@ -10,17 +10,14 @@ import pytest
 import torch
 
 from conv4rec.compiled import parallel
-from conv4rec.compiled.parallel import Parallel, floats, ints, next_part, number
+from conv4rec.compiled.parallel import Parallel, floats, ints, number, parts_left
 
 
 @Parallel
 def count_parts(words: Any) -> None:
     """Adds to the number of each part what was given, and puts down what it has read."""
     added, times, read = number(words, 0), ints(words, 1), floats(words, 2)
-    while True:
-        part = next_part(words)
-        if part < 0:
-            break
+    for part in parts_left(words):
         times[part] += numba.int64(added)
         read[part] = read[part] * 2
 

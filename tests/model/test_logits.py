@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from conv4rec.model import law
+from conv4rec.model.bags import bag
 from conv4rec.model.batch import Batch
-from conv4rec.model.logits import Logits, encode
+from conv4rec.model.logits import Logits
 from conv4rec.model.predictor import NetworkPredictor
 from tests.model.test_experts import make_blended
 from tests.model.test_network import SHOP, TYPES, I, make_histories, make_network
@@ -35,5 +36,8 @@ def test_many_histories_are_encoded_as_few_are() -> None:
     everybody = few.select(np.tile(np.arange(few.n_users), 20))
     assert len(few) < len(path.convolution) * I <= len(everybody)
     one_by_one = path.encode(Batch.of(few, CPU)).repeat(20, 1)
-    assert encode(path, everybody).numpy() == pytest.approx(one_by_one.numpy(), abs=1e-5)
-    assert (encode(path, few) == path.encode(Batch.of(few, CPU))).all()
+    assert path.encode(Batch.of(everybody, CPU)).numpy() == pytest.approx(one_by_one.numpy(), abs=1e-5)
+    batch = Batch.of(few, CPU)
+    assert (
+        path.encoder(bag(path.encoder.table, batch.cells, path.convolution), batch.counts) == path.encode(batch)
+    ).all()

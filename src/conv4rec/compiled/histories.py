@@ -10,7 +10,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from conv4rec.compiled.parallel import Parallel, compiled, floats, inlined, ints, next_part, number
+from conv4rec.compiled.parallel import Parallel, compiled, floats, inlined, ints, number, parts_left
 from conv4rec.compiled.pieces import ONE, add, add_times, clear, dot, put_times, tangent
 
 
@@ -106,11 +106,8 @@ def sums(words: Any) -> None:
     cuts, starts, rows, kinds = ints(words, 6), ints(words, 7), ints(words, 8), ints(words, 9)
     extra, table, mixing, total = floats(words, 10), floats(words, 11), floats(words, 12), floats(words, 13)
     mixed, made = floats(words, 14), ints(words, 15)
-    while True:
-        part = next_part(words)
-        if part < 0:
-            break
-        to, own, known = numba.uintp(part) * B * D, numba.uintp(part) * (K + J) * D, numba.uintp(part) * K
+    for part in parts_left(words):
+        to, own, known = part * B * D, part * (K + J) * D, part * K
         clear(total, to, B * D)
         for item in range(cuts[part], cuts[part + 1]):
             if starts[item] == starts[item + 1]:
@@ -148,11 +145,8 @@ def sums_back(words: Any) -> None:
     added, made, of_mixing, of_table = floats(words, 14), ints(words, 15), floats(words, 16), floats(words, 17)
     mean, square, rates = floats(words, 18), floats(words, 19), floats(words, 20)
     moves = len(mean) > 0
-    while True:
-        part = next_part(words)
-        if part < 0:
-            break
-        own, known, mine = numba.uintp(part) * (K + J) * D, numba.uintp(part) * K, numba.uintp(part) * (K + J) * C
+    for part in parts_left(words):
+        own, known, mine = part * (K + J) * D, part * K, part * (K + J) * C
         for item in range(cuts[part], cuts[part + 1]):
             clear(added, own + K * D, J * D)
             for n in range(starts[item], starts[item + 1]):
@@ -166,7 +160,7 @@ def sums_back(words: Any) -> None:
                     add_times(added, own + (K + j) * D, extra[numba.uintp(order[n]) * J + j], slope, user, D)
             for c in range(C):
                 row = (numba.uintp(item) * C + c) * D
-                to = numba.uintp(part) * D if moves else row
+                to = part * D if moves else row
                 clear(of_table, to, D)
                 for j in range(K + J):
                     if starts[item] < starts[item + 1] and (j >= K or made[known + j] == item + 1):
@@ -181,10 +175,7 @@ def moved(words: Any) -> None:
     """Rows of D numbers moved along their gradients, in which the penalty is left."""
     D, cuts, values, slope = number(words, 0), ints(words, 1), floats(words, 2), floats(words, 3)
     mean, square, rates = floats(words, 4), floats(words, 5), floats(words, 6)
-    while True:
-        part = next_part(words)
-        if part < 0:
-            break
+    for part in parts_left(words):
         for row in range(cuts[part], cuts[part + 1]):
             move(values, mean, square, numba.uintp(row), slope, numba.uintp(row) * D, rates, D)
 
@@ -206,10 +197,7 @@ def bend(words: Any) -> None:
     """The hyperbolic tangent of rows times their scales, plus a bias; what dropout leaves of it beside it."""
     D, cuts, total, scale = number(words, 0), ints(words, 1), floats(words, 2), floats(words, 3)
     bias, kept, bent, found = floats(words, 4), floats(words, 5), floats(words, 6), floats(words, 7)
-    while True:
-        part = next_part(words)
-        if part < 0:
-            break
+    for part in parts_left(words):
         for user in range(cuts[part], cuts[part + 1]):
             row, times = numba.uintp(user) * D, scale[user]
             for d in range(D):
@@ -224,11 +212,8 @@ def bend_back(words: Any) -> None:
     """The gradients of `bend`: of the sums it was given, and of the bias, in the sums of each part, cleared before."""
     D, cuts, bent, scale = number(words, 0), ints(words, 1), floats(words, 2), floats(words, 3)
     kept, slope, of_total, of_bias = floats(words, 4), floats(words, 5), floats(words, 6), floats(words, 7)
-    while True:
-        part = next_part(words)
-        if part < 0:
-            break
-        mine = numba.uintp(part) * D
+    for part in parts_left(words):
+        mine = part * D
         for user in range(cuts[part], cuts[part + 1]):
             row, times = numba.uintp(user) * D, scale[user]
             for d in range(D):

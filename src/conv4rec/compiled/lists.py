@@ -9,8 +9,18 @@ import numba
 import numpy as np
 
 from conv4rec.compiled.look_up import GROUP, IN_BLOCK, LANES, TOLD, look_up, lowest, reaching, subset_sums
-from conv4rec.compiled.parallel import Parallel, bits_of, compiled, floats, inlined, ints, next_part, number, small_ints
-from conv4rec.compiled.pieces import BITS, exponent, power
+from conv4rec.compiled.parallel import (
+    Parallel,
+    bits_of,
+    compiled,
+    floats,
+    inlined,
+    ints,
+    number,
+    parts_left,
+    small_ints,
+)
+from conv4rec.compiled.pieces import BITS, exponent, in_order, power
 
 
 @compiled
@@ -37,11 +47,8 @@ def known_joined(words: Any) -> None:
     floor, neighbours, weighs = floats(words, 9), small_ints(words, 10), floats(words, 11)
     says, known = floats(words, 12), floats(words, 13)
     n_groups, n_blocks = (M + numba.uintp(GROUP - 1)) // numba.uintp(GROUP), width // numba.uintp(LANES)
-    while True:
-        part = next_part(words)
-        if part < 0:
-            break
-        groups, total = numba.uintp(part) * n_groups, numba.uintp(part) * n_blocks * IN_BLOCK
+    for part in parts_left(words):
+        groups, total = part * n_groups, part * n_blocks * IN_BLOCK
         mine, table = groups * GROUP, groups * LANES
         for m in range(M, n_groups * GROUP):
             neighbours[mine + m], weighs[mine + m] = 0, np.float32(0.0)
@@ -72,11 +79,8 @@ def columns_added(words: Any) -> None:
     """Log-sum-exp (parts, B) of the columns of each part of a block, in nats; `bits` of a logit of one."""
     B, cuts, logits, bits = number(words, 0), ints(words, 1), floats(words, 2), floats(words, 3)[0]
     top, total = floats(words, 4), floats(words, 5)
-    while True:
-        part = next_part(words)
-        if part < 0:
-            break
-        mine = numba.uintp(part) * B
+    for part in parts_left(words):
+        mine = part * B
         for d in range(B):
             top[mine + d], total[mine + d] = np.float32(-np.inf), np.float32(0.0)
         for item in range(cuts[part], cuts[part + 1]):
@@ -96,51 +100,52 @@ def reached(scores: Any, least: Any, start: Any, bits: Any, keys: Any, counts: A
     Items are numbered from `start` on, in `bits` bits: keys are those of `by_score`. Returns how many there are.
     """
     (n_items, B), flat, found = scores.shape, scores.reshape(-1), 0
-    whole = B - B % TOLD
     for item in range(n_items):
         row, name = numba.uintp(item * B), np.uint64(start + item)
-        for base in range(0, whole, TOLD):
-            some = reaching(flat, row + numba.uintp(base), least, numba.uintp(base))
+        for base in range(numba.uintp(0), numba.uintp(B), numba.uintp(TOLD)):
+            some = (
+                reaching(flat, row + base, least, base) if base + TOLD <= B else few_reaching(flat, row, least, base, B)
+            )
             while some:
-                user = numba.uintp(base) + lowest(some)
+                user = base + lowest(some)
                 keys[found] = key_of(user, flat[row + user], name, bits)
                 counts[user] += 1
                 found += 1
                 some &= some - np.uint64(1)
-        for user in range(whole, B):
-            if flat[row + numba.uintp(user)] >= least[user]:
-                keys[found] = key_of(numba.uintp(user), flat[row + numba.uintp(user)], name, bits)
-                counts[user] += 1
-                found += 1
     return found
+
+
+@inlined
+def few_reaching(values: Any, row: Any, least: Any, base: Any, B: Any) -> Any:
+    """What `reaching` tells, where fewer values are left."""
+    some = np.uint64(0)
+    for user in range(base, numba.uintp(B)):
+        some |= np.uint64(values[row + user] >= least[user]) << np.uint64(user - base)
+    return some
 
 
 @inlined
 def key_of(user: Any, score: Any, name: Any, bits: Any) -> Any:
     """User, falling score, and item, in one number; -0.0 is 0.0."""
-    raw = np.uint32(bits_of(score + np.float32(0.0)))
-    falling = raw if raw >> np.uint32(31) else raw ^ np.uint32(0x7FFFFFFF)
+    falling = np.uint32(in_order(bits_of(score + np.float32(0.0))) ^ 0x7FFFFFFF)
     return (((np.uint64(user) << np.uint64(32)) | np.uint64(falling)) << np.uint64(bits)) | name
 
 
 @compiled
-def by_score(keys: Any, starts: Any, bits: Any, found: Any) -> None:
+def by_score(keys: Any, first: Any, bits: Any, found: Any) -> None:
     """(N,) keys of user, falling score (32 bits) and item (`bits` bits), in the order of user and score.
 
-    Keys of the same user and score stay in their order. Those of user b are put from `starts[b]` of (B + 1,) on. What a
-    user has is few enough to be brought in order in the cache, byte by byte.
+    Keys of the same user and score stay in their order. Those of user b are put from `first[b]` of (B,) on. What a user
+    has is few enough to be brought in order in the cache, byte by byte.
     """
-    N, n_rows, user_at = len(keys), len(starts) - 1, np.uint64(32 + bits)
-    for n in range(N):
+    ends, user_at = first.copy(), np.uint64(32 + bits)
+    for n in range(len(keys)):
         row = keys[n] >> user_at
-        found[starts[row]] = keys[n]
-        starts[row] += 1
-    for row in range(n_rows, 0, -1):
-        starts[row] = starts[row - 1]
-    starts[0] = 0
+        found[ends[row]] = keys[n]
+        ends[row] += 1
     places = np.empty((4, 256), np.int64)
-    for row in range(n_rows):
-        start, stop = starts[row], starts[row + 1]
+    for row in range(len(first)):
+        start, stop = first[row], ends[row]
         places[:] = 0
         for n in range(start, stop):
             score = found[n] >> np.uint64(bits)

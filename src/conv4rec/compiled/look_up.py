@@ -126,12 +126,9 @@ def told_by_neighbours(_: Any, items: Any, weights: Any, at: Any, n: Any, views:
     """
 
     def made(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        def place(argument: int, start: Any) -> Any:
-            array = context.make_array(signature.args[argument])(context, builder, given[argument])
-            return builder.gep(array.data, [start])
-
-        item, weight = place(0, given[2]), place(1, builder.mul(given[2], ir.Constant(_LONG, 2)))
-        seen, sums = place(4, given[5]), [cgutils.alloca_once_value(builder, _NOTHING) for _ in range(4)]
+        places = {0: given[2], 1: builder.mul(given[2], ir.Constant(_LONG, 2)), 4: given[5]}
+        item, weight, seen = (_from(context, builder, signature, given, *each) for each in places.items())
+        sums = [cgutils.alloca_once_value(builder, _NOTHING) for _ in range(4)]
 
         def add(member: Any, total: Any) -> None:
             neighbour = builder.zext(builder.load(builder.gep(item, [member])), _LONG)
@@ -165,8 +162,12 @@ def _chosen(builder: Any, values: Any, places: Any) -> Any:
 
 def _start(context: Any, builder: Any, signature: Any, given: Any, argument: int) -> Any:
     """Where the array of an argument begins, from the number on that is the argument after it."""
+    return _from(context, builder, signature, given, argument, given[argument + 1])
+
+
+def _from(context: Any, builder: Any, signature: Any, given: Any, argument: int, start: Any) -> Any:
     array = context.make_array(signature.args[argument])(context, builder, given[argument])
-    return builder.gep(array.data, [given[argument + 1]])
+    return builder.gep(array.data, [start])
 
 
 def _further(builder: Any, start: Any, number: Any, each: int, more: int) -> Any:

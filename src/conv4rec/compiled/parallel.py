@@ -178,10 +178,13 @@ def of_bits(_: Any, value: Any) -> Any:
 
 
 @inlined
-def next_part(words: Any) -> Any:
-    """The number of the next part that nobody has taken; -1 where there is none."""
-    part = _add_one(words)
-    return part if part < words[1] else -1
+def parts_left(words: Any) -> Any:
+    """The numbers of parts that nobody has taken, each of them taken as it is given."""
+    while True:
+        part = _add_one(words)
+        if part >= words[1]:
+            break
+        yield numba.uintp(part)
 
 
 @inlined

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 
 from conv4rec.compiled.look_up import told_by_neighbours
-from conv4rec.compiled.parallel import Parallel, floats, inlined, ints, next_part, number, small_ints
+from conv4rec.compiled.parallel import Parallel, floats, inlined, ints, number, parts_left, small_ints
 from conv4rec.compiled.pieces import BITS, ONE, add_times, clear, dot, exponent, power
 
 TOGETHER = 128
@@ -24,11 +24,8 @@ def types(words: Any) -> None:
     decoder, z, output, bias = floats(words, 8), floats(words, 9), floats(words, 10), floats(words, 11)
     of_rows, covers, products, slope = floats(words, 12), floats(words, 13), floats(words, 14), floats(words, 15)
     loss, scratch = floats(words, 16), floats(words, 17)
-    while True:
-        part = next_part(words)
-        if part < 0:
-            break
-        logits, lost = numba.uintp(part) * L, 0.0
+    for part in parts_left(words):
+        logits, lost = part * L, 0.0
         for item in range(cuts[part], cuts[part + 1]):
             for n in range(starts[item], starts[item + 1]):
                 place, user, kind = numba.uintp(n), numba.uintp(rows[n]), numba.uintp(kinds[n]) * L
@@ -67,11 +64,8 @@ def types_back(words: Any) -> None:
     products, slope = floats(words, 10), floats(words, 11)
     weight, of_decoder, of_z, of_output = floats(words, 12), floats(words, 13), floats(words, 14), floats(words, 15)
     of_bias, of_rows = floats(words, 16), floats(words, 17)
-    while True:
-        part = next_part(words)
-        if part < 0:
-            break
-        own, mine = numba.uintp(part) * B, numba.uintp(part) * C * L
+    for part in parts_left(words):
+        own, mine = part * B, part * C * L
         clear(of_z, own * D, B * D)
         clear(of_rows, own * L, B * L)
         clear(of_output, mine, C * L)
@@ -108,25 +102,15 @@ def law_of_pairs(words: Any) -> None:
     outcomes, scalars, views = floats(words, 26), floats(words, 27), floats(words, 28)
     logits, room, found = floats(words, 29), floats(words, 30), floats(words, 31)
     P = numba.uintp(TOGETHER)
-    while True:
-        part = next_part(words)
-        if part < 0:
-            break
-        view, own, rows = numba.uintp(part) * n_items * 2, numba.uintp(part) * L * P, numba.uintp(part) * 8 * P
+    for part in parts_left(words):
+        view, own, rows = part * n_items * 2, part * L * P, part * 8 * P
         mean, spread, both, near = rows, rows + P, rows + 2 * P, rows + 3 * P
         for user in range(cuts[part], cuts[part + 1]):
             if asked[user] == asked[user + 1]:
                 continue
             row, mine = numba.uintp(user), numba.uintp(user) * K
             bias = beliefs[mine + K - 1]
-            for n in range(seen[user], seen[user + 1]):
-                item = numba.uintp(known[n])
-                views[view + 2 * item] += values[n] - bias - means[item * K + K - 1]
-                views[view + 2 * item + 1] += ONE
-            for n in range(seen[user], seen[user + 1]):
-                item = numba.uintp(known[n])
-                views[view + 2 * item] /= views[view + 2 * item + 1]
-                views[view + 2 * item + 1] = ONE
+            put_views(views, view, known, values, seen[user], seen[user + 1], bias, means, K)
             for start in range(asked[user], asked[user + 1], TOGETHER):
                 first = numba.uintp(start)
                 n = min(P, numba.uintp(asked[user + 1]) - first)
@@ -142,25 +126,50 @@ def law_of_pairs(words: Any) -> None:
                     room[mean + p] = room[both + p] + dot(beliefs, mine, means, item * K, K - 1)
                     room[spread + p] = scalars[0] + dot(doubts, row * S, spreads, numba.uintp(met[first + p]) * S, S)
                     room[near + p] = told_by_neighbours(neighbours, weights, item * M, M, views, view)
-                normalise(logits, own, L, n, outcomes, room, rows + 4 * P)
-                for p in range(n):
-                    guess = room[rows + 6 * P + p]
-                    slope = scalars[3] * room[mean + p] + scalars[4] * room[both + p]
-                    room[rows + 7 * P + p] = slope + scalars[5] * room[near + p] + scalars[6] * guess
-                for level in range(L):
-                    value, doubt = outcomes[level], scalars[2] * outcomes[L + level] / 2
-                    for p in range(n):
-                        away = value - room[mean + p]
-                        said = scalars[1] * logits[own + level * P + p] + value * room[rows + 7 * P + p]
-                        said += scalars[numba.uintp(7) + level] - doubt * away * away / room[spread + p]
-                        logits[own + level * P + p] = said
-                normalise(logits, own, L, n, outcomes, room, rows + 4 * P)
+                blend(logits, own, L, n, outcomes, scalars, room, rows)
                 for level in range(L):
                     for p in range(n):
                         found[level * N + first + p] = logits[own + level * P + p]
             for n in range(seen[user], seen[user + 1]):
-                item = numba.uintp(known[n])
-                views[view + 2 * item] = views[view + 2 * item + 1] = np.float32(0.0)
+                clear(views, view + 2 * numba.uintp(known[n]), numba.uintp(2))
+
+
+@inlined
+def put_views(
+    views: Any, view: Any, known: Any, values: Any, start: Any, stop: Any, bias: Any, means: Any, K: Any
+) -> None:
+    """What a user says of the items of a history, beyond the biases: the mean of what is said several times, and 1."""
+    for n in range(start, stop):
+        item = numba.uintp(known[n])
+        views[view + 2 * item] += values[n] - bias - means[item * K + K - 1]
+        views[view + 2 * item + 1] += ONE
+    for n in range(start, stop):
+        item = numba.uintp(known[n])
+        views[view + 2 * item] /= views[view + 2 * item + 1]
+        views[view + 2 * item + 1] = ONE
+
+
+@inlined
+def blend(logits: Any, at: Any, L: Any, n: Any, outcomes: Any, scalars: Any, room: Any, rows: Any) -> None:
+    """Logits of the network for n pairs, by level, to the law in which the experts have joined: `RatingScalars.logits`.
+
+    The first four rows of the room are what the experts say: mean, variance, biases, neighbours.
+    """
+    P = numba.uintp(TOGETHER)
+    mean, spread, both, near = rows, rows + P, rows + 2 * P, rows + 3 * P
+    sums, guess, slope = rows + 4 * P, rows + 6 * P, rows + 7 * P
+    normalise(logits, at, L, n, outcomes, room, sums)
+    for p in range(n):
+        of_factors = scalars[3] * room[mean + p] + scalars[4] * room[both + p]
+        room[slope + p] = of_factors + scalars[5] * room[near + p] + scalars[6] * room[guess + p]
+    for level in range(L):
+        value, doubt = outcomes[level], scalars[2] * outcomes[L + level] / 2
+        for p in range(n):
+            away = value - room[mean + p]
+            said = scalars[1] * logits[at + level * P + p] + value * room[slope + p]
+            said += scalars[numba.uintp(7) + level] - doubt * away * away / room[spread + p]
+            logits[at + level * P + p] = said
+    normalise(logits, at, L, n, outcomes, room, sums)
 
 
 @inlined

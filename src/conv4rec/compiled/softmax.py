@@ -8,7 +8,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from conv4rec.compiled.parallel import Parallel, floats, ints, next_part, number
+from conv4rec.compiled.parallel import Parallel, floats, ints, number, parts_left
 from conv4rec.compiled.pieces import ONE, largest_of, power
 
 
@@ -21,12 +21,9 @@ def powers(words: Any) -> None:
     seen, items, repeat = ints(words, 7), ints(words, 8), floats(words, 9)
     asked, targets = ints(words, 10), ints(words, 11)
     top, total, picked = floats(words, 12), floats(words, 13), floats(words, 14)
-    while True:
-        part = next_part(words)
-        if part < 0:
-            break
+    for part in parts_left(words):
         for user in range(cuts[part], cuts[part + 1]):
-            row, mark = numba.uintp(user) * width, numba.uintp(part) * width
+            row, mark = numba.uintp(user) * width, part * width
             for n in range(seen[user], seen[user + 1]):
                 at = numba.uintp(items[n] - first)  # one before the block is a large number too
                 if at < width and not (once and marks[mark + at] == user + 1):
@@ -56,12 +53,9 @@ def slopes(words: Any) -> None:
     cuts, raised, marks = ints(words, 4), floats(words, 5), ints(words, 6)
     seen, items, asked, targets = ints(words, 7), ints(words, 8), ints(words, 9), ints(words, 10)
     weight, at_seen = floats(words, 11), floats(words, 12)
-    while True:
-        part = next_part(words)
-        if part < 0:
-            break
+    for part in parts_left(words):
         for user in range(cuts[part], cuts[part + 1]):
-            row, mark = numba.uintp(user) * width, numba.uintp(part) * width
+            row, mark = numba.uintp(user) * width, part * width
             for n in range(asked[user], asked[user + 1]):
                 at = numba.uintp(targets[n] - first)
                 if at < width:

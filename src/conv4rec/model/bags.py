@@ -6,6 +6,7 @@ Source: ours, measured in docs/performance.md.
 """
 
 import warnings
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import cache, cached_property
 from typing import Any, NamedTuple
@@ -37,7 +38,7 @@ class Cells:
         self.where, self.rows, self.cells = where, rows, torch.add(kinds, rows, alpha=self.n_kinds)
         self.order: Tensor | None = None
         self._by_place: Grouped | None = None
-        if not ascend(self.cells):
+        if not _ascend(self.cells):
             self.order = _grouped(self.cells, n_rows * self.n_kinds)[0]
             self.where, self.rows, self.cells = map(self.in_order, (where, rows, self.cells))
         self.ends = ends_of(self.cells, n_rows * self.n_kinds)
@@ -129,11 +130,20 @@ def lean_rows(table: Tensor, which: Tensor) -> Tensor:
 
 def products_at(left: Tensor, right: Tensor, rows: Tensor, items: Tensor) -> Tensor:
     """(N, C) products of left (B, D) and right (I, C, D) at N pairs; sooner where `rows` ascend."""
-    if not ascend(rows):
-        order = torch.argsort(rows, stable=True)
-        return products_at(left, right, rows[order], items[order])[torch.argsort(order)]
-    products: Tensor = _ProductsAt.apply(left, right, rows, items)  # type: ignore[no-untyped-call]
-    return products
+
+    def by_row(rows: Tensor, items: Tensor) -> Tensor:
+        products: Tensor = _ProductsAt.apply(left, right, rows, items)  # type: ignore[no-untyped-call]
+        return products
+
+    return asked_by_row(by_row, rows, items)
+
+
+def asked_by_row(answer: Callable[[Tensor, Tensor], Tensor], rows: Tensor, items: Tensor) -> Tensor:
+    """(N, ...) what is answered of N pairs in any order, by what wants the rows to ascend."""
+    if _ascend(rows):
+        return answer(rows, items)
+    order = torch.argsort(rows, stable=True)
+    return answer(rows[order], items[order])[torch.argsort(order)]
 
 
 def dots_at(left: Tensor, right: Tensor, rows: Tensor, items: Tensor) -> Tensor:
@@ -249,7 +259,7 @@ def largest(values: Tensor) -> int:
     return int(values.numpy().max() if values.device.type == "cpu" else values.max())
 
 
-def ascend(rows: Tensor) -> bool:
+def _ascend(rows: Tensor) -> bool:
     """Whether no row is below the one before."""
     values: Any = rows.numpy() if rows.device.type == "cpu" else rows  # a third of the time of torch
     return bool((values[1:] >= values[:-1]).all())

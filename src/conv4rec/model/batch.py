@@ -37,7 +37,9 @@ class Batch:
             return torch.tensor(values, dtype=torch.int64, device=device)
 
         rows, items, channels = map(tensor, (interactions.users, interactions.items, interactions.channels))
-        return cls(rows, items, channels, interactions.n_users)
+        batch = cls(rows, items, channels, interactions.n_users)
+        batch.__dict__["ends"] = tensor(interactions.indptr)  # as the cached property keeps it
+        return batch
 
     def keep(self, mask: Tensor) -> "Batch":
         """The interactions where `mask` (N,) is true; the users stay."""

@@ -21,7 +21,7 @@ from conv4rec.compiled import pays
 from conv4rec.data.interactions import Interactions
 from conv4rec.errors import TrainingError
 from conv4rec.model.batch import Batch
-from conv4rec.model.logits import Logits, cells, encode, log_sums
+from conv4rec.model.logits import Logits, cells, log_sums
 from conv4rec.model.network import Network
 from conv4rec.predictions import Best
 
@@ -80,7 +80,7 @@ def best_items(
     network.eval()
     device = network.consumption.decoder.device
     with torch.inference_mode():
-        z = encode(network.consumption, histories)  # (B, D)
+        z = network.consumption.encode(Batch.of(histories, device))  # (B, D)
     users = min(size.users, 1 << (32 - _bits(histories.n_items)))
     here = device.type == "cpu" and z.dtype == torch.float32 and histories.n_users >= MANY
     many = here and pays(histories.n_users * histories.n_items)
@@ -185,7 +185,7 @@ class _Running:
         from conv4rec.compiled import lists
 
         found = np.empty_like(keys)
-        lists.by_score(keys, np.append(first, len(keys)), self.bits, found)
+        lists.by_score(keys, first, self.bits, found)
         return found
 
     def _scores(self, keys: Keys) -> Scores:

@@ -7,12 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from conv4rec.data.interactions import Interactions
-from conv4rec.model.bags import mixed_bag
 from conv4rec.model.batch import Batch
 from conv4rec.model.by_item import even_cuts
 from conv4rec.model.experts import ConsumptionScalars, Known, KnownOfMany
-from conv4rec.model.network import ConsumptionPath, Network
+from conv4rec.model.network import Network
 from conv4rec.model.products import product
 
 LOG_2 = log(2.0)
@@ -72,20 +70,6 @@ class Logits:
                 at, flat.index_select(0, at) + self.repeat
             )  # a pair that is there twice is written twice, the same
         return logits, at
-
-
-def encode(path: ConsumptionPath, histories: Interactions) -> Tensor:
-    """(B, D) as the path encodes them, without gradient.
-
-    With more interactions than pairs of a type and an item this is `mixed_bag`, by indices of 32 bits.
-    """
-    K, (n_items, _, _), device = len(path.convolution), path.encoder.table.shape, path.decoder.device
-    if len(histories) < K * n_items:
-        return path.encode(Batch.of(histories, device))
-    given = histories.items, histories.channels.astype(np.int32), histories.indptr[:-1].astype(np.int32)
-    where, kinds, starts, counts = (torch.from_numpy(each).to(device) for each in (*given, histories.counts))
-    z: Tensor = path.encoder(mixed_bag(path.encoder.table, where, kinds, starts, path.convolution), counts)
-    return z
 
 
 def log_sums(block: Tensor, unit: float, *, many: bool) -> Tensor:

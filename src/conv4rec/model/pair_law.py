@@ -5,11 +5,13 @@ and no memory grows with the catalogue but for two numbers an item in each part 
 same by operations of torch, for few pairs and for other devices. Source: ours, measured in docs/performance.md.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
 from conv4rec.compiled import pays
-from conv4rec.model.bags import ascend, ends_of
+from conv4rec.model.bags import asked_by_row, ends_of
 from conv4rec.model.by_item import parts_of
 from conv4rec.model.experts import RatingExperts, RatingState
 from conv4rec.model.network import RatingPath, Style
@@ -34,12 +36,7 @@ def log_p_type(
     for name, values, n in (("users", rows, len(style.z)), ("items", items, len(path.decoder))):
         if len(values) and not 0 <= int(values.min()) <= int(values.max()) < n:
             raise IndexError(f"{name} from {values.min()} to {values.max()}, expected 0 to {n - 1}")
-    if ascend(rows):
-        return _by_user(path, style, experts, state, rows, items)
-    order = torch.argsort(rows, stable=True)
-    found = torch.empty(len(rows), len(path.output.T))
-    found[order] = _by_user(path, style, experts, state, rows[order], items[order])
-    return found
+    return asked_by_row(partial(_by_user, path, style, experts, state), rows, items)
 
 
 def _by_user(
@@ -64,6 +61,6 @@ def _by_user(
     scalars = torch.cat([factors.noise[None], experts.scalars])
     room = torch.zeros(parts, 2 * n_items), *(torch.empty(parts * each * ratings.TOGETHER) for each in (L, 8))
     given = *of_path, *of_factors, experts.explained.items, experts.explained.weights, outcomes, scalars, *room
-    numbers = (each.detach().contiguous() for each in (*places, state.values, *given))
+    numbers = (each.contiguous() for each in (*places, state.values, *given))
     ratings.law_of_pairs(parts, *sizes, *numbers, found)
     return found.T
